@@ -1,0 +1,40 @@
+# her2pyramid: HER2 scoring of tissue-microarray cores by pyramid sampling. Research use only.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+if CONFIG.demo:
+
+    include: "workflow/rules/demo.smk"
+
+
+include: "workflow/rules/cores.smk"
+
+
+if CONFIG.labelled:
+
+    include: "workflow/rules/labels.smk"
+
+
+include: "workflow/rules/model.smk"
+include: "workflow/rules/scores.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,
+
+
+rule dearray:
+    # Stops before anything is cropped, so that the overviews can be checked.
+    input:
+        expand(rules.detect_cores.output, slide=SLIDES),

@@ -1,0 +1,1 @@
+"""HER2 scoring of tissue-microarray cores by pyramid sampling (research use only)."""

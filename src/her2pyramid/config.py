@@ -1,0 +1,318 @@
+"""The configuration: every key, its type, default and meaning.
+
+This is the one source: workflow/schemas/config.schema.yaml, by which Snakemake validates, is
+generated from it (`python -m her2pyramid.config`), and so are the schemas of the tables that
+users write.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from her2pyramid.consensus import Rule
+from her2pyramid.cores import Codec
+from her2pyramid.decision import Aggregation, Confidence, PatientRule, Ties
+from her2pyramid.demo.spec import DemoSpec
+from her2pyramid.errors import Her2PyramidError
+from her2pyramid.files import atomic_path
+from her2pyramid.inputs import CorrectionRow, MapRow, Row, SlideRow, SplitRow, VoteRow
+from her2pyramid.model import ModelOptions
+from her2pyramid.pss import PssSpec
+from her2pyramid.training import TrainingOptions
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dearray(Section):
+    """How cores are found."""
+
+    core_diameter_um: Annotated[
+        float | None,
+        Field(gt=0, description="diameter of a core in microns, or null to estimate it"),
+    ] = None
+
+
+class Crop(Section):
+    """How cores are stored."""
+
+    margin: Annotated[
+        float, Field(ge=0, le=1, description="wider than the circle by this share of its diameter")
+    ] = 0.1
+    smallest_level_px: Annotated[
+        int, Field(ge=16, description="levels are halved down to about this side")
+    ] = 512
+    codec: Annotated[
+        Codec, Field(description="zstd is smaller, lz4 is faster; both are lossless")
+    ] = "zstd"
+
+
+class Consensus(Section):
+    """How five reads become one label."""
+
+    rule: Annotated[
+        Rule, Field(description="plurality is the paper's; median or max of the scorable reads")
+    ] = "plurality"
+    min_agreement: Annotated[
+        int, Field(ge=1, le=5, description="readers who must agree (plurality), or be scorable")
+    ] = 2
+    nd_excludes: Annotated[
+        int, Field(ge=1, description="non-diagnostic reads that exclude a core")
+    ] = 3
+    adjudicators: Annotated[
+        tuple[str, ...], Field(description="reader ids of the adjudicators, first one first")
+    ] = ("R6",)
+
+
+class Split(Section):
+    """How patients without a pin come into train, val and test."""
+
+    train: Annotated[float, Field(ge=0, le=1, description="share of patients")] = 0.647
+    val: Annotated[float, Field(ge=0, le=1, description="share of patients")] = 0.117
+    test: Annotated[float, Field(ge=0, le=1, description="share of patients")] = 0.236
+    seed: Annotated[int, Field(ge=0, description="of the hash that decides")] = 0
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Self:
+        if abs(sum(self.fractions) - 1) > 1e-6:
+            raise ValueError(f"train + val + test is {sum(self.fractions):g}, not 1")
+        return self
+
+    @property
+    def fractions(self) -> tuple[float, float, float]:
+        """Shares of train, val and test."""
+        return self.train, self.val, self.test
+
+
+class Model(ModelOptions):
+    """Which network; given weights skip training."""
+
+    weights: Annotated[
+        str | None,
+        Field(description="safetensors file that this workflow wrote, or null to train"),
+    ] = None
+
+    @property
+    def options(self) -> ModelOptions:
+        """The network without where its weights come from."""
+        return ModelOptions.model_validate(self.model_dump(exclude={"weights"}))
+
+
+class Inference(Section):
+    """The cache of logits."""
+
+    n_pss: Annotated[int, Field(ge=1, description="PSSs classified and cached of each core")] = 300
+    batch: Annotated[int, Field(ge=1, description="PSSs at a time")] = 12
+
+
+class Score(Section):
+    """The final score of a core from its PSSs."""
+
+    n: Annotated[int, Field(ge=1, description="PSSs of a core")] = 20
+    k: Annotated[int, Field(ge=1, description="most confident of them that count")] = 5
+    confidence: Annotated[
+        Confidence, Field(description="what makes a prediction confident; margin is the paper's")
+    ] = "margin"
+    ties: Annotated[
+        Ties, Field(description="equal confidence: the lower PSS index first, or at random")
+    ] = "index"
+    aggregation: Annotated[
+        Aggregation, Field(description="of the k predictions; max is the paper's")
+    ] = "max"
+    patient: Annotated[
+        PatientRule, Field(description="a patient's score from the cores' scores")
+    ] = "max"
+
+
+def _expand(value: Any) -> Any:
+    """Let a list of numbers hold ranges as text: ["1-20", 30] is 1, 2, ..., 20, 30."""
+    if not isinstance(value, list | tuple):
+        return value
+    numbers: list[Any] = []
+    for part in value:
+        first, dash, last = str(part).partition("-")
+        if dash and first.isdecimal() and last.isdecimal():
+            numbers += range(int(first), int(last) + 1)
+        else:
+            numbers.append(part)
+    return numbers
+
+
+Numbers = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...],
+    BeforeValidator(
+        _expand,
+        json_schema_input_type=list[int | Annotated[str, Field(pattern=r"^[0-9]+-[0-9]+$")]],
+    ),
+    Field(min_length=1),
+]
+
+
+class Nk(Section):
+    """The Monte Carlo analysis of N and k."""
+
+    n: Annotated[Numbers, Field(description="values of N, at the fixed k")] = tuple(range(1, 201))
+    fixed_k: Annotated[int, Field(ge=1)] = 5
+    k: Annotated[Numbers, Field(description="values of k, at the fixed N")] = (
+        *range(1, 21),
+        30,
+        50,
+        100,
+    )
+    fixed_n: Annotated[int, Field(ge=1)] = 200
+    draws: Annotated[int, Field(ge=1, description="runs a setting")] = 10_000
+    with_replacement: Annotated[
+        bool, Field(description="draw PSSs from the cached ones with replacement")
+    ] = False
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    results_dir: Annotated[str, Field(min_length=1, description="where all results go")] = "results"
+    data_dir: Annotated[
+        str, Field(min_length=1, description="base folder of the paths in slides.tsv")
+    ] = "."
+    slides: Annotated[str, Field(description="table of slides")] = "config/slides.tsv"
+    votes: Annotated[
+        str | None, Field(description="table of reads, or null to score without labels")
+    ] = None
+    splits: Annotated[
+        str | None, Field(description="table that pins patients to splits, or null")
+    ] = None
+    corrections: Annotated[
+        str | None, Field(description="table of corrections to detected cores, or null")
+    ] = None
+    demo: Annotated[
+        DemoSpec | None, Field(description="render a synthetic cohort; null for your own slides")
+    ] = None
+    seed: Annotated[int, Field(ge=0, description="of all random numbers but the split's")] = 0
+    accelerator: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        Field(description="auto takes a GPU if the machine that starts Snakemake has one"),
+    ] = "auto"
+    dearray: Dearray = Dearray()
+    crop: Crop = Crop()
+    consensus: Consensus = Consensus()
+    split: Split = Split()
+    pss: PssSpec = PssSpec()
+    model: Model = Model()
+    training: TrainingOptions = TrainingOptions()
+    inference: Inference = Inference()
+    score: Score = Score()
+    nk: Nk = Nk()
+
+    @model_validator(mode="after")
+    def _enough_pss(self) -> Self:
+        cached = self.inference.n_pss
+        asked = {
+            "score.n": self.score.n,
+            "nk.fixed_n": self.nk.fixed_n,
+            "nk.n": max(self.nk.n),
+        }
+        for key, n in asked.items():
+            if n > cached:
+                raise ValueError(
+                    f"{key} asks for {n} PSSs of a core, but inference.n_pss caches only {cached}"
+                )
+        return self
+
+    @property
+    def nk_confusions(self) -> list[tuple[int, int]]:
+        """Settings (N, k) whose extreme and median runs get confusion matrices."""
+        return [(self.score.n, self.nk.fixed_k), (self.nk.fixed_n, self.nk.fixed_k)]
+
+    @property
+    def nk_settings(self) -> list[tuple[int, int]]:
+        """All settings (N, k) of the Monte Carlo analysis, each once."""
+        over_n = [(n, self.nk.fixed_k) for n in self.nk.n]
+        over_k = [(self.nk.fixed_n, k) for k in self.nk.k]
+        return list(dict.fromkeys(over_n + over_k + self.nk_confusions))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are reads, and so labels, an evaluation and perhaps training."""
+        return self.votes is not None
+
+
+def load(values: Mapping[str, Any], *, where: str | Path) -> Config:
+    """Check a configuration.
+
+    Parameters
+    ----------
+    values
+        What the YAML files and the command line say together.
+    where
+        The file to name in messages.
+
+    Raises
+    ------
+    Her2PyramidError
+        Naming every key that is unknown or has a wrong value.
+    """
+    try:
+        config = Config.model_validate(dict(values))
+    except ValidationError as error:
+        problems = []
+        for e in error.errors():
+            key = ".".join(str(part) for part in e["loc"])
+            text = str(e["msg"]).removeprefix("Value error, ")
+            if e["type"] == "extra_forbidden":
+                text = "unknown key"
+            elif key and isinstance(e["input"], str | int | float):
+                text = f"{e['input']!r}: {text}"
+            problems.append(f"{key}: {text}" if key else text)
+        raise Her2PyramidError(
+            problems, where=where, remedy="mend these keys; config/config.yaml explains each"
+        ) from error
+    if not config.labelled and config.model.weights is None:
+        raise Her2PyramidError(
+            "neither votes (to train with) nor model.weights (to score with) is given",
+            where=where,
+            remedy="name a table of reads in votes, or a trained model.safetensors in "
+            "model.weights",
+        )
+    return config
+
+
+TABLES: Final[dict[str, type[Row]]] = {
+    "slides": SlideRow,
+    "tma_map": MapRow,
+    "votes": VoteRow,
+    "splits": SplitRow,
+    "corrections": CorrectionRow,
+}
+
+
+def schemas() -> dict[str, str]:
+    """The JSON schemas, in YAML: file name to text."""
+    models: dict[str, type[BaseModel]] = {"config": Config, **TABLES}
+    out = {}
+    for name, model in models.items():
+        schema = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **model.model_json_schema(mode="validation"),
+        }
+        text = yaml.safe_dump(schema, sort_keys=False, allow_unicode=True, width=98)
+        out[f"{name}.schema.yaml"] = f"# Generated by: python -m her2pyramid.config\n{text}"
+    return out
+
+
+def main(folder: str) -> None:
+    """Write the schemas into a folder."""
+    for name, text in schemas().items():
+        with atomic_path(Path(folder) / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "workflow/schemas")

@@ -1,0 +1,81 @@
+"""Writing files and folders so that they appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from her2pyramid.errors import Her2PyramidError
+
+
+@contextmanager
+def atomic_path(target: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `target`; rename it to `target` when the block succeeds.
+
+    The block writes a file or makes a folder at the path it is given. If it raises, whatever
+    it wrote is removed and an older `target` stays as it was. The temporary name is hidden and
+    ends like the target, since many writers choose a format by the suffix.
+
+    Raises
+    ------
+    Her2PyramidError
+        If the disk is full.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".{uuid4().hex[:12]}.{target.name}"
+    try:
+        yield temporary
+        if target.is_dir():
+            # A folder can't be replaced in one step: move the old one aside first.
+            aside = target.parent / f".{uuid4().hex[:12]}.old"
+            target.replace(aside)
+            temporary.replace(target)
+            shutil.rmtree(aside)
+        else:
+            temporary.replace(target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(target) from error
+        raise
+    finally:
+        remove(temporary)
+
+
+def disk_full(target: Path) -> Her2PyramidError:
+    """Error for a disk without room for `target`."""
+    return Her2PyramidError(
+        "the disk is full (nothing was left half-written)",
+        where=target,
+        remedy=f"free some space on the disk that holds {target.parent}, "
+        "or set results_dir to a larger disk; then run again",
+    )
+
+
+def remove(path: str | Path) -> None:
+    """Delete a file or a folder, if it exists."""
+    path = Path(path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sha256(path: str | Path) -> str:
+    """Hex SHA-256 of a file's content."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_tree(folder: str | Path) -> str:
+    """Hex SHA-256 over the relative names and contents of all files below a folder."""
+    folder = Path(folder)
+    digest = hashlib.sha256()
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{sha256(file)}\n".encode())
+    return digest.hexdigest()

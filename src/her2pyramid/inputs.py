@@ -1,0 +1,352 @@
+"""The tables that users write: slides, TMA maps, votes, pinned splits, corrections.
+
+Each row is a pydantic model: the one statement of columns and allowed values, from which the
+JSON schemas in workflow/schemas/ are generated. Problems are collected and reported with their
+row in the file (the header is row 1), so that all can be mended in one go.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from her2pyramid import scores
+from her2pyramid.errors import Her2PyramidError
+
+Identifier = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80),
+    Field(description="letters, digits, '.', '_' and '-'; it also names files"),
+]
+PatientId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+ColLabel = Annotated[int, Field(ge=1, le=999)]
+RowLabel = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,2}$")]
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+OptionalLength = Annotated[
+    Annotated[float, Field(gt=0, description="level-0 pixels")] | None,
+    BeforeValidator(_empty_is_none),
+]
+
+
+class Row(BaseModel):
+    """A row of a table that a user wrote: unknown columns are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    _line: int = PrivateAttr(default=0)
+
+    @property
+    def line(self) -> int:
+        """Where the row stands in its file, counted as editors and spreadsheets do, from 1."""
+        return self._line
+
+
+class SlideRow(Row):
+    """A row of slides.tsv: one slide scan."""
+
+    slide_id: Identifier
+    path: Annotated[str, Field(min_length=1, description="slide file, relative to data_dir")]
+    tma_map: Annotated[str, Field(min_length=1, description="TMA map, relative to data_dir")]
+    mpp: Annotated[
+        Annotated[float, Field(gt=0, lt=100)] | None,
+        BeforeValidator(_empty_is_none),
+        Field(description="microns per pixel, where the file doesn't state it"),
+    ] = None
+    notes: str = ""
+
+
+class MapRow(Row):
+    """A row of a TMA map: which core lies where on the array."""
+
+    slide_id: Identifier
+    row: RowLabel
+    col: ColLabel
+    core_id: Identifier
+    patient_id: Annotated[PatientId | None, BeforeValidator(_empty_is_none)] = None
+
+
+class VoteRow(Row):
+    """A row of votes.csv: one reader's read of one core."""
+
+    core_id: Identifier
+    reader_id: Identifier
+    score: Annotated[str, Field(description="0, 1+, 2+, 3+ or ND (non-diagnostic)")]
+
+    @field_validator("score")
+    @classmethod
+    def _known(cls, text: str) -> str:
+        scores.parse(text)
+        return text
+
+
+class SplitRow(Row):
+    """A row of splits.csv: a patient pinned to a split."""
+
+    patient_id: PatientId
+    split: Literal["train", "val", "test"]
+
+
+class CorrectionRow(Row):
+    """A row of corrections.csv: a person's word on a detected core.
+
+    `add` and `move` put the core at (row, col) with its centre at x, y; `reject` leaves it out
+    of everything that follows; `relabel` gives the core found at (row, col) another position
+    label, (new_row, new_col).
+    """
+
+    slide_id: Identifier
+    action: Literal["add", "move", "reject", "relabel"]
+    row: RowLabel
+    col: ColLabel
+    x: OptionalLength = None
+    y: OptionalLength = None
+    radius: OptionalLength = None
+    new_row: Annotated[RowLabel | None, BeforeValidator(_empty_is_none)] = None
+    new_col: Annotated[ColLabel | None, BeforeValidator(_empty_is_none)] = None
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = {
+            "add": ("x", "y"),
+            "move": ("x", "y"),
+            "reject": (),
+            "relabel": ("new_row", "new_col"),
+        }[self.action]
+        absent = [name for name in needed if getattr(self, name) is None]
+        if absent:
+            raise ValueError(f"{self.action} needs {' and '.join(absent)}")
+        return self
+
+
+R = TypeVar("R", bound=Row)
+
+
+def read_rows(path: str | Path, model: type[R]) -> list[R]:
+    """Read a CSV or TSV file (by its suffix) into validated rows.
+
+    Raises
+    ------
+    Her2PyramidError
+        If the file is missing, not text, or has rows that the model refuses; each is named.
+    """
+    path = Path(path)
+    rows: list[R] = []
+    problems: list[str] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(
+                file,
+                delimiter="\t" if path.suffix == ".tsv" else ",",
+                restkey="",
+                strict=True,
+            )
+            for record in reader:
+                line = reader.line_num
+                try:
+                    if "" in record:
+                        raise ValueError("more cells than columns")
+                    row = model.model_validate(_present(record))
+                    row._line = line
+                    rows.append(row)
+                except ValidationError as error:
+                    problems += [f"row {line}: {_plain(e)}" for e in error.errors()]
+                except ValueError as error:
+                    problems.append(f"row {line}: {error}")
+    except FileNotFoundError:
+        raise Her2PyramidError(
+            "no such file", where=path, remedy="check the path in the configuration"
+        ) from None
+    except (UnicodeDecodeError, csv.Error, IsADirectoryError) as error:
+        raise Her2PyramidError(
+            f"not a readable text table: {error}",
+            where=path,
+            remedy="save it as UTF-8 text: .csv with commas, or .tsv with tabs",
+        ) from error
+    if problems:
+        raise Her2PyramidError(
+            problems,
+            where=path,
+            remedy=f"mend these rows (columns: {', '.join(model.model_fields)})",
+        )
+    return rows
+
+
+def _present(record: dict[str, Any]) -> dict[str, Any]:
+    """The record without cells that a short row lacks."""
+    return {key: value for key, value in record.items() if value is not None}
+
+
+def _plain(error: Any) -> str:
+    """A pydantic error in a user's words."""
+    where = ".".join(str(part) for part in error["loc"])
+    value = error["input"]
+    shown = f" {value!r}" if isinstance(value, str | int | float) else ""
+    match error["type"]:
+        case "missing":
+            return f"column {where} is missing"
+        case "extra_forbidden":
+            return f"unknown column {where}"
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}{shown}: {text}" if where else text
+
+
+def duplicates(rows: Sequence[R], key: Iterable[str]) -> list[tuple[int, int, tuple[Any, ...]]]:
+    """Rows that repeat an earlier row's key, as (row, earlier row, key), counted as in the file."""
+    names = tuple(key)
+    first: dict[tuple[Any, ...], int] = {}
+    found = []
+    for row in rows:
+        value = tuple(getattr(row, name) for name in names)
+        if value in first:
+            found.append((row.line, first[value], value))
+        else:
+            first[value] = row.line
+    return found
+
+
+def read_slides(path: str | Path) -> list[SlideRow]:
+    """Read slides.tsv.
+
+    Raises
+    ------
+    Her2PyramidError
+        Also if it lists no slide, or one twice.
+    """
+    rows = read_rows(path, SlideRow)
+    if not rows:
+        raise Her2PyramidError(
+            "the table lists no slide", where=path, remedy="add a row for each slide"
+        )
+    problems = [
+        f"row {line}: slide_id {key[0]!r} is already in row {earlier}"
+        for line, earlier, key in duplicates(rows, ["slide_id"])
+    ]
+    if problems:
+        raise Her2PyramidError(problems, where=path, remedy="give every slide its own slide_id")
+    return rows
+
+
+def read_tma_map(path: str | Path, slide_id: str) -> list[MapRow]:
+    """Read the rows of one slide from a TMA map.
+
+    Raises
+    ------
+    Her2PyramidError
+        Also if a position is filled twice, a core id is used twice, or the slide has no row.
+    """
+    rows = read_rows(path, MapRow)
+    problems = [
+        f"row {line}: position {key[1]}{key[2]} of slide {key[0]} is already in row {earlier}"
+        for line, earlier, key in duplicates(rows, ["slide_id", "row", "col"])
+    ] + [
+        f"row {line}: core_id {key[0]!r} is already used in row {earlier}"
+        for line, earlier, key in duplicates(rows, ["core_id"])
+    ]
+    if problems:
+        raise Her2PyramidError(
+            problems,
+            where=path,
+            remedy="each position holds one core, and each core id is used once in the cohort",
+        )
+    chosen = [row for row in rows if row.slide_id == slide_id]
+    if not chosen:
+        raise Her2PyramidError(
+            f"no row for slide {slide_id!r}",
+            where=path,
+            remedy="check the slide_id column of the map and the tma_map column of slides.tsv",
+        )
+    return chosen
+
+
+def read_votes(path: str | Path) -> list[VoteRow]:
+    """Read votes.csv.
+
+    Raises
+    ------
+    Her2PyramidError
+        Also if a reader voted twice on a core.
+    """
+    rows = read_rows(path, VoteRow)
+    problems = [
+        f"row {line}: reader {key[1]} already voted on core {key[0]} in row {earlier}"
+        for line, earlier, key in duplicates(rows, ["core_id", "reader_id"])
+    ]
+    if problems:
+        raise Her2PyramidError(problems, where=path, remedy="keep one read a reader and core")
+    return rows
+
+
+def read_splits(path: str | Path) -> list[SplitRow]:
+    """Read splits.csv, which pins patients to splits.
+
+    Raises
+    ------
+    Her2PyramidError
+        Also if a patient is listed twice.
+    """
+    rows = read_rows(path, SplitRow)
+    problems = [
+        f"row {line}: patient {key[0]!r} is already pinned in row {earlier}"
+        for line, earlier, key in duplicates(rows, ["patient_id"])
+    ]
+    if problems:
+        raise Her2PyramidError(problems, where=path, remedy="pin each patient to one split")
+    return rows
+
+
+def read_corrections(path: str | Path | None, slide_id: str) -> list[CorrectionRow]:
+    """Read the corrections that concern one slide; none if there is no table of them."""
+    if path is None:
+        return []
+    return [row for row in read_rows(path, CorrectionRow) if row.slide_id == slide_id]
+
+
+def check_slide_files(slides: Iterable[SlideRow], *, base: str | Path, table: str | Path) -> None:
+    """Check that the files which slides.tsv names exist, before anything is started.
+
+    Parameters
+    ----------
+    slides
+        Rows of slides.tsv.
+    base
+        The folder that their paths are relative to.
+    table
+        The path of slides.tsv, for the message.
+
+    Raises
+    ------
+    Her2PyramidError
+        Naming the row of each file that is missing.
+    """
+    problems = [
+        f"row {slide.line}: slide {slide.slide_id}: no file {Path(base) / path} ({name})"
+        for slide in slides
+        for name, path in (("path", slide.path), ("tma_map", slide.tma_map))
+        if not (Path(base) / path).is_file()
+    ]
+    if problems:
+        raise Her2PyramidError(
+            problems,
+            where=table,
+            remedy="correct these paths, or data_dir in the configuration, which they are "
+            "relative to",
+        )

@@ -1,0 +1,46 @@
+"""What every step of the workflow does around its one library call: log, and fail readably."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from her2pyramid.errors import Her2PyramidError
+
+log = logging.getLogger("her2pyramid")
+
+
+@contextmanager
+def step(name: str, log_file: str | Path) -> Iterator[None]:
+    """Log to the terminal and to a file; turn the project's errors into a message and exit 1.
+
+    Parameters
+    ----------
+    name
+        What runs, with its slide if it has one: it begins each line on the terminal.
+    log_file
+        The step's log file.
+    """
+    Path(log_file).parent.mkdir(parents=True, exist_ok=True)
+    to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    to_terminal = logging.StreamHandler(sys.stderr)
+    to_terminal.setFormatter(logging.Formatter(f"[{name}] %(message)s"))
+    log.setLevel(logging.INFO)
+    log.handlers = [to_file, to_terminal]
+    log.propagate = False
+    try:
+        yield
+    except Her2PyramidError as error:
+        log.error("%s", f"cannot go on.\n{error}")
+        log.debug("details", exc_info=error)
+        raise SystemExit(1) from None
+    except BaseException:
+        logging.getLogger("her2pyramid").exception("unexpected error")
+        raise
+    finally:
+        log.handlers = []
+        to_file.close()

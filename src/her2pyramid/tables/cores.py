@@ -1,0 +1,38 @@
+"""The core table of one slide: what dearraying found and what the TMA map says of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from her2pyramid.tables.table import Table, column
+
+STATUSES: Final = ("present", "missing", "rejected")
+ORIGINS: Final = ("hough", "lattice", "manual")
+
+CORES: Final = Table(
+    "cores",
+    pa.schema(
+        [
+            column("slide_id", pa.string(), "slide"),
+            column("core_id", pa.string(), "core, unique in the cohort"),
+            column(
+                "patient_id",
+                pa.string(),
+                "patient; empty for a control core",
+                optional=True,
+            ),
+            column("row", pa.string(), "row label on the array: A, B, ..."),
+            column("col", pa.int32(), "column label on the array: 1, 2, ..."),
+            column("x", pa.float64(), "centre, level-0 pixels from the left"),
+            column("y", pa.float64(), "centre, level-0 pixels from the top"),
+            column("radius", pa.float64(), "radius, level-0 pixels"),
+            column("status", pa.string(), "present, missing (no tissue there) or rejected"),
+            column("origin", pa.string(), "hough, lattice (position inferred) or manual"),
+            column("confidence", pa.float64(), "0 to 1: how sure it is that this is a core"),
+            column("tissue_fraction", pa.float64(), "share of the circle covered by tissue"),
+        ]
+    ),
+    key=("core_id",),
+)

@@ -1,0 +1,72 @@
+# From a slide scan to its cores as pyramids.
+
+
+rule detect_cores:
+    # Where the cores lie, and which core of the TMA map each is.
+    input:
+        slide=slide_path,
+        tma_map=map_path,
+    output:
+        cores=f"{RESULTS}/slides/{{slide}}/cores.parquet",
+        overview=report(
+            f"{RESULTS}/slides/{{slide}}/overview.png",
+            caption="../report/overview.rst",
+            category="Slides",
+            labels={"slide": "{slide}", "picture": "cores found"},
+        ),
+    params:
+        mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,
+        slides_table=CONFIG.slides,
+        # Rows, not the file: a correction of one slide concerns that slide alone.
+        corrections=lambda wildcards: [
+            row.model_dump()
+            for row in read_or_stop(
+                inputs.read_corrections, CONFIG.corrections, wildcards.slide
+            )
+        ],
+        corrections_table=CONFIG.corrections,
+        core_diameter_um=CONFIG.dearray.core_diameter_um,
+        code=fingerprint("dearray.detect", "dearray.overlay"),
+    log:
+        f"{LOGS}/detect_cores/{{slide}}.log",
+    benchmark:
+        f"{BENCHMARKS}/detect_cores/{{slide}}.tsv"
+    conda:
+        CPU_ENV
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    message:
+        "Finding the cores of slide {wildcards.slide}"
+    script:
+        "../scripts/detect_cores.py"
+
+
+rule crop_cores:
+    # One rule owns the store. Its content is told by the manifest, since Snakemake doesn't look
+    # into folders.
+    input:
+        slide=slide_path,
+        cores=rules.detect_cores.output.cores,
+    output:
+        store=directory(f"{RESULTS}/cores/{{slide}}.zarr"),
+        manifest=f"{RESULTS}/cores/{{slide}}.manifest.json",
+    params:
+        mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,
+        slides_table=CONFIG.slides,
+        crop=CONFIG.crop.model_dump(),
+        code=fingerprint("cores"),
+    log:
+        f"{LOGS}/crop_cores/{{slide}}.log",
+    benchmark:
+        f"{BENCHMARKS}/crop_cores/{{slide}}.tsv"
+    conda:
+        CPU_ENV
+    threads: share_of_cores(4)
+    resources:
+        mem_mb=lambda wildcards, threads: 1000 + 1500 * threads,
+        runtime=60,
+    message:
+        "Cropping the cores of slide {wildcards.slide}"
+    script:
+        "../scripts/crop_cores.py"

@@ -1,0 +1,51 @@
+# The demo cohort: synthetic slides, maps and reads, so that the workflow runs on any machine.
+
+
+rule simulate_cohort:
+    # Who has which core where, how each reader reads it, and the truth.
+    output:
+        maps=[f"{CONFIG.data_dir}/{row.tma_map}" for row in SLIDE_ROWS.values()],
+        votes=CONFIG.votes,
+        truth=f"{CONFIG.data_dir}/truth.csv",
+    params:
+        slides=SLIDES,
+        spec=CONFIG.demo.model_dump(),
+        code=fingerprint("demo.cohort"),
+    log:
+        f"{LOGS}/simulate_cohort.log",
+    benchmark:
+        f"{BENCHMARKS}/simulate_cohort.tsv"
+    conda:
+        CPU_ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Simulating a demo cohort of {params.spec[patients]} patients"
+    script:
+        "../scripts/simulate_cohort.py"
+
+
+rule simulate_slide:
+    # The demo's slide scans.
+    input:
+        truth=rules.simulate_cohort.output.truth,
+    output:
+        slide=f"{CONFIG.data_dir}/{{slide}}.tif",
+    params:
+        spec=CONFIG.demo.model_dump(),
+        code=fingerprint("demo.slide"),
+    log:
+        f"{LOGS}/simulate_slide/{{slide}}.log",
+    benchmark:
+        f"{BENCHMARKS}/simulate_slide/{{slide}}.tsv"
+    conda:
+        CPU_ENV
+    threads: share_of_cores(4)
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    message:
+        "Rendering demo slide {wildcards.slide}"
+    script:
+        "../scripts/simulate_slide.py"

@@ -1,0 +1,76 @@
+# From the readers' votes to labels and splits.
+
+
+rule consensus:
+    # One label a core, or the reason why it has none.
+    input:
+        votes=CONFIG.votes,
+        cores=expand(rules.detect_cores.output.cores, slide=SLIDES),
+    output:
+        consensus=f"{RESULTS}/labels/consensus.parquet",
+        adjudication=f"{RESULTS}/labels/adjudication.csv",
+    params:
+        options=CONFIG.consensus.model_dump(),
+        code=fingerprint("consensus"),
+    log:
+        f"{LOGS}/consensus.log",
+    benchmark:
+        f"{BENCHMARKS}/consensus.tsv"
+    conda:
+        CPU_ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Settling the readers' votes"
+    script:
+        "../scripts/consensus.py"
+
+
+# A checkpoint, so that what is expensive below it (training, logits) is decided on when the
+# tables are there: a vote that changes no training label then trains nothing anew.
+checkpoint split:
+    input:
+        consensus=rules.consensus.output.consensus,
+        splits=CONFIG.splits or [],
+    output:
+        train=f"{RESULTS}/labels/train.parquet",
+        val=f"{RESULTS}/labels/val.parquet",
+        test=f"{RESULTS}/labels/test.parquet",
+        flow=f"{RESULTS}/labels/flow.parquet",
+    params:
+        fractions=CONFIG.split.fractions,
+        seed=CONFIG.split.seed,
+        trains=CONFIG.model.weights is None,
+        code=fingerprint("splits", "consensus"),
+    log:
+        f"{LOGS}/split.log",
+    benchmark:
+        f"{BENCHMARKS}/split.tsv"
+    conda:
+        CPU_ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Splitting the patients into train, val and test"
+    script:
+        "../scripts/split.py"
+
+
+def split_table(name):
+    """An input function for one of the split tables, resolved once the checkpoint has run."""
+
+    def table(wildcards):
+        return checkpoints.split.get().output[name]
+
+    return table
+
+
+def slides_in(*names):
+    """An input function's helper: the slides with a core in these splits."""
+    import pandas as pd
+
+    output = checkpoints.split.get().output
+    tables = [pd.read_parquet(output[name], columns=["slide_id"]) for name in names]
+    return sorted(set(pd.concat(tables)["slide_id"]))

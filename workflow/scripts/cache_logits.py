@@ -1,0 +1,22 @@
+"""Classify the PSSs of every core of one slide."""
+
+from pathlib import Path
+
+from her2pyramid.inference import cache_logits
+from her2pyramid.pss import PssSpec
+from her2pyramid.steps import step
+
+slide = snakemake.wildcards.slide
+with step(f"cache_logits {slide}", snakemake.log[0]):
+    cache_logits(
+        Path(snakemake.input.store),
+        Path(snakemake.input.manifest),
+        Path(snakemake.input.weights),
+        Path(snakemake.output.logits),
+        spec=PssSpec(**snakemake.params.spec),
+        seed=snakemake.params.seed,
+        n_pss=snakemake.params.n_pss,
+        batch=snakemake.params.batch,
+        accelerator=snakemake.params.accelerator,
+        threads=snakemake.threads,
+    )
