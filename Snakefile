@@ -3,8 +3,10 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
+# A file given with --configfile stands alone: the demo's values must not leak into it.
+if not workflow.overwrite_configfiles:
 
-configfile: "config/config.yaml"
+    configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
