@@ -23,6 +23,7 @@ from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
 from her2pyramid.inputs import CorrectionRow, MapRow, Row, SlideRow, SplitRow, VoteRow
 from her2pyramid.model import ModelOptions
+from her2pyramid.nk.grid import grid
 from her2pyramid.pss import PssSpec
 from her2pyramid.training import TrainingOptions
 
@@ -169,7 +170,7 @@ class Nk(Section):
         100,
     )
     fixed_n: Annotated[int, Field(ge=1)] = 200
-    draws: Annotated[int, Field(ge=1, description="runs a setting")] = 10_000
+    draws: Annotated[int, Field(ge=2, description="runs a setting")] = 10_000
     with_replacement: Annotated[
         bool, Field(description="draw PSSs from the cached ones with replacement")
     ] = False
@@ -229,14 +230,14 @@ class Config(Section):
     @property
     def nk_confusions(self) -> list[tuple[int, int]]:
         """Settings (N, k) whose extreme and median runs get confusion matrices."""
-        return [(self.score.n, self.nk.fixed_k), (self.nk.fixed_n, self.nk.fixed_k)]
+        settings = [(self.score.n, self.nk.fixed_k), (self.nk.fixed_n, self.nk.fixed_k)]
+        return list(dict.fromkeys(settings))
 
     @property
     def nk_settings(self) -> list[tuple[int, int]]:
         """All settings (N, k) of the Monte Carlo analysis, each once."""
-        over_n = [(n, self.nk.fixed_k) for n in self.nk.n]
-        over_k = [(self.nk.fixed_n, k) for k in self.nk.k]
-        return list(dict.fromkeys(over_n + over_k + self.nk_confusions))
+        settings = grid(ns=self.nk.n, k=self.nk.fixed_k, ks=self.nk.k, n=self.nk.fixed_n)
+        return list(dict.fromkeys(settings + self.nk_confusions))
 
     @property
     def labelled(self) -> bool:

@@ -11,6 +11,7 @@ from numba import njit
 
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.nk import monte_carlo as mc
+from her2pyramid.nk.grid import grid
 from her2pyramid.tables.nk import ACCURACY, CONFUSION
 
 
@@ -201,7 +202,7 @@ def test_summary() -> None:
 
 
 def test_grid_of_the_paper() -> None:
-    settings = mc.grid()
+    settings = grid()
     assert len(settings) == len(set(settings)) == 222
     assert {n for n, k in settings if k == 5} == set(range(1, 201))
     assert {k for n, k in settings if n == 200} == {*range(1, 21), 30, 50, 100}
@@ -224,7 +225,7 @@ def logits_and_split(n_cores: int, n_pss: int) -> tuple[pd.DataFrame, pd.DataFra
 def test_analyse(tmp_path: Path) -> None:
     logits, split = logits_and_split(30, 25)
     unlabelled = logits[logits["core_id"] == "c000"].assign(core_id="x")
-    settings = mc.grid(ns=range(1, 21), k=5, ks=(1, 2, 5, 10), n=20)
+    settings = grid(ns=range(1, 21), k=5, ks=(1, 2, 5, 10), n=20)
     accuracy, confusion = mc.analyse(
         pd.concat([unlabelled, logits]).sample(frac=1, random_state=1),
         split.sample(frac=1, random_state=2),
@@ -265,7 +266,7 @@ def test_confusion_takes_the_lower_median_and_the_first_of_equals() -> None:
 def test_grid_beyond_the_cache() -> None:
     logits, split = logits_and_split(5, 25)
     with pytest.raises(Her2PyramidError) as caught:
-        mc.analyse(logits, split, settings=mc.grid())
+        mc.analyse(logits, split, settings=grid())
     assert caught.value.problems == ["it asks for N = 200, but 25 PSSs a core are cached"]
     assert "200 PSSs a core or more, or shrink the grid to N <= 25" in caught.value.remedy
 

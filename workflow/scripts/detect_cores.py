@@ -1,18 +1,32 @@
-"""Find the cores of one slide."""
+"""Find the cores of one slide, and draw them over its overview."""
 
-from her2pyramid.dearray.detect import dearray_slide
+from her2pyramid.dearray.contrast import read_overview
+from her2pyramid.dearray.detect import detect_on_overview
+from her2pyramid.dearray.overlay import draw_overview, write_picture
+from her2pyramid.inputs import read_corrections, read_tma_map
+from her2pyramid.slides import open_slide, resolve_mpp
 from her2pyramid.steps import step
+from her2pyramid.tables.cores import CORES
 
-slide = snakemake.wildcards.slide
-with step(f"detect_cores {slide}", snakemake.log[0]):
-    dearray_slide(
-        snakemake.input.slide,
-        slide_id=slide,
-        mpp=snakemake.params.mpp,
-        slides_table=snakemake.params.slides_table,
-        tma_map=snakemake.input.tma_map,
-        corrections=snakemake.params.corrections_table,
-        core_diameter_um=snakemake.params.core_diameter_um,
-        cores=snakemake.output.cores,
-        overview=snakemake.output.overview,
+params = snakemake.params
+slide_id = snakemake.wildcards.slide
+with step(f"detect_cores {slide_id}", snakemake.log[0]):
+    tma_map = read_tma_map(snakemake.input.tma_map, slide_id)
+    corrections = read_corrections(params.corrections_table, slide_id)
+    with open_slide(snakemake.input.slide) as slide:
+        mpp = resolve_mpp(slide, params.mpp, slide_id=slide_id, table=params.slides_table)
+        overview, downsample = read_overview(slide, mpp)
+    cores = detect_on_overview(
+        overview,
+        downsample,
+        slide_id=slide_id,
+        mpp=mpp,
+        tma_map=tma_map,
+        corrections=corrections,
+        core_diameter_um=params.core_diameter_um,
+        slide_path=snakemake.input.slide,
+        map_path=snakemake.input.tma_map,
+        corrections_path=params.corrections_table,
     )
+    write_picture(draw_overview(overview, downsample, cores), snakemake.output.overview)
+    CORES.write(cores, snakemake.output.cores)

@@ -19,7 +19,7 @@ rejection (Lemire 2019), which is free of bias.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
@@ -31,11 +31,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from her2pyramid import decision, metrics
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.nk.grid import Setting
 from her2pyramid.progress import track
 from her2pyramid.tables.nk import ACCURACY, CONFUSION, WHICH
-
-Setting = tuple[int, int]
-"""N and k."""
 
 PAPER_DRAWS: Final = 10_000
 PAPER_CONFUSIONS: Final[tuple[Setting, ...]] = ((20, 5), (200, 5))
@@ -44,20 +42,6 @@ BLOCK: Final = 100
 
 NEVER: Final = 1 << 30
 """More predictions than any core has."""
-
-
-def grid(
-    *,
-    ns: Iterable[int] = range(1, 201),
-    k: int = 5,
-    ks: Iterable[int] = (*range(1, 21), 30, 50, 100),
-    n: int = 200,
-) -> list[Setting]:
-    """The settings of two sweeps: over `ns` at a fixed `k`, and over `ks` at a fixed `n`.
-
-    Defaults are the paper's grid: 222 settings, as (200, 5) is in both sweeps.
-    """
-    return list(dict.fromkeys([(each, k) for each in ns] + [(n, each) for each in ks]))
 
 
 def analyse(
@@ -82,7 +66,7 @@ def analyse(
     split
         Columns of `SPLIT`.
     settings
-        N and k (see :func:`grid`).
+        N and k (see :func:`her2pyramid.nk.grid.grid`).
     confusion_at
         Settings, among `settings`, to give confusion matrices for.
     draws, seed, replacement, threads

@@ -1,0 +1,261 @@
+"""Rows and columns of an array: numbering cores that lie roughly on a lattice.
+
+Arrays are turned, bent and sheared as a whole, single cores are displaced, and blocks of cores
+are set apart by gaps that needn't be whole pitches. So no global grid is fitted: neighbours are
+linked, the best-fitting links first, and blocks are then set beside one another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_TILT_DEG: Final = 22.0
+"""Arrays are turned by less: 15 degrees, and some room for displaced cores."""
+
+LINK_TOLERANCE: Final = 0.35
+"""Two cores are neighbours if their distance vector is this close to the pitch, in pitches."""
+
+FIT_REACH: Final = 1.7
+"""How far, in pitches, cores have a say in where their neighbours should lie (a Gaussian sigma)."""
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A numbering of points.
+
+    Attributes
+    ----------
+    points
+        (n, 2) float64: x, y in pixels.
+    index
+        (n, 2) int: row and column of each point, from 0; no two points share one.
+    along_row, along_col
+        (2,) float64: the mean step to the next column, and to the next row, in pixels.
+    """
+
+    points: NDArray[np.float64]
+    index: NDArray[np.int64]
+    along_row: NDArray[np.float64]
+    along_col: NDArray[np.float64]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns from the first to the last that hold a point."""
+        rows, cols = self.index.max(axis=0) + 1
+        return int(rows), int(cols)
+
+    @property
+    def pitch(self) -> float:
+        """The shorter of the two steps, in pixels."""
+        return float(min(np.hypot(*self.along_row), np.hypot(*self.along_col)))
+
+    def node(self, row: int, col: int) -> NDArray[np.float64]:
+        """Where the point at a row and column should lie, by the points around it.
+
+        A point that itself is at that position has no say.
+
+        Returns
+        -------
+        (2,) float64: x, y in pixels.
+        """
+        steps = self.index - (row, col)
+        distance = np.hypot(*steps.T)
+        weights = np.exp(-0.5 * (distance / FIT_REACH) ** 2)
+        weights[distance == 0] = 0
+        if weights.sum() < 1e-6:  # far from every point: the nearest ones decide
+            weights = np.exp(-(distance - np.min(distance[distance > 0], initial=np.inf)))
+            weights[distance == 0] = 0
+        return self._fit(steps, weights)[0]
+
+    def position(self, point: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Row and column, with fractions, at which a pixel lies, by the points around it."""
+        away = self.points - point
+        distance = np.hypot(*away.T) / self.pitch
+        weights = np.exp(-0.5 * ((distance - distance.min()) / FIT_REACH) ** 2)
+        anchor = self.index[distance.argmin()]
+        origin, along_col, along_row = self._fit(self.index - anchor, weights)
+        steps = np.linalg.solve(np.column_stack([along_col, along_row]), point - origin)
+        return np.asarray(anchor + steps, dtype=np.float64)
+
+    def _fit(
+        self, steps: NDArray[np.int64], weights: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Origin, step down and step right of the affine lattice that fits around a place.
+
+        The steps are held near the mean ones (as by one more point each); points far off the
+        fit, such as torn cores or those beyond a gap, lose their say.
+        """
+        mean_steps = np.stack([self.along_col, self.along_row])
+        design = np.column_stack([np.ones(len(steps)), steps])
+        target = self.points - steps @ mean_steps
+        ridge = np.diag([0.0, 1.0, 1.0])
+        trust = np.ones(len(steps))
+        for _ in range(4):
+            w = (weights * trust)[:, None]
+            normal = design.T @ (w * design) + ridge + 1e-9 * np.eye(3)
+            solution = np.linalg.solve(normal, design.T @ (w * target))
+            off = np.hypot(*(target - design @ solution).T) / (0.2 * self.pitch)
+            trust = 1 / (1 + off**2)
+        return solution[0], mean_steps[0] + solution[1], mean_steps[1] + solution[2]
+
+    def only(self, chosen: NDArray[np.int64]) -> Lattice:
+        """The lattice of some of the points."""
+        return replace(self, points=self.points[chosen], index=self.index[chosen])
+
+    def added(self, points: NDArray[np.float64], index: NDArray[np.int64]) -> Lattice:
+        """The lattice with more points."""
+        return replace(
+            self,
+            points=np.vstack([self.points, points]),
+            index=np.vstack([self.index, index]),
+        )
+
+    def from_zero(self) -> Lattice:
+        """The lattice with its first row and its first column numbered 0."""
+        return replace(self, index=self.index - self.index.min(axis=0))
+
+
+def fit_lattice(points: NDArray[np.float64], radius: float) -> tuple[Lattice, NDArray[np.int64]]:
+    """Number points by row (from the top) and column (from the left) of the array.
+
+    Parameters
+    ----------
+    points
+        (n, 2) float64 centres in pixels, best first: where two claim one position the first
+        gets it.
+    radius
+        Radius of a core in pixels.
+
+    Returns
+    -------
+    The lattice, and the points that it holds, as indices into `points`.
+    """
+    along_row, along_col = mean_steps(points, radius)
+    labels, offsets = _linked(points, along_row, along_col)
+    order = np.argsort(
+        [-np.sum(labels == block) for block in range(labels.max() + 1)], kind="stable"
+    )
+    members = np.flatnonzero(labels == order[0])
+    lattice = Lattice(points[members], offsets[members], along_row, along_col)
+    kept = list(members)
+    rest = [np.flatnonzero(labels == block) for block in order[1:]]
+    while rest:
+        # The nearest block next, so that a chain of blocks is numbered along the chain.
+        gaps = [_gap(points[block], lattice.points) / len(block) ** 0.25 for block in rest]
+        block = rest.pop(int(np.argmin(gaps)))
+        shift = np.median([lattice.position(points[p]) - offsets[p] for p in block], axis=0)
+        index = offsets[block] + np.rint(shift).astype(np.int64)
+        taken = {tuple(i) for i in lattice.index.tolist()}
+        free = np.array([tuple(i) not in taken for i in index.tolist()])
+        if free.any():
+            lattice = lattice.added(points[block[free]], index[free])
+            kept += list(block[free])
+    return lattice.from_zero(), np.array(kept)
+
+
+def mean_steps(
+    points: NDArray[np.float64], radius: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The commonest distance vectors between neighbours: along a row, and along a column."""
+    across = 2.4 * radius
+    if len(points) < 2:
+        return np.array([across, 0.0]), np.array([0.0, across])
+    vectors = (points[None] - points[:, None]).reshape(-1, 2)
+    length = np.hypot(*vectors.T)
+    vectors = vectors[length > 1.4 * radius]
+    length = length[length > 1.4 * radius]
+    if not len(length):
+        return np.array([across, 0.0]), np.array([0.0, across])
+    nearest = np.sort(length)[: max(len(points), 2)].mean()
+    vectors = vectors[length < 3.6 * nearest]
+    along_row = _peak(vectors, np.array([1.0, 0.0]), MAX_TILT_DEG, nearest)
+    if along_row is None:
+        along_col = _peak(vectors, np.array([0.0, 1.0]), MAX_TILT_DEG, nearest)
+        if along_col is None:
+            return np.array([across, 0.0]), np.array([0.0, across])
+        return np.array([along_col[1], -along_col[0]]), along_col
+    down = np.array([-along_row[1], along_row[0]])
+    along_col = _peak(vectors, down, 15.0, nearest)
+    return along_row, down if along_col is None else along_col
+
+
+def _peak(
+    vectors: NDArray[np.float64], direction: NDArray[np.float64], within_deg: float, unit: float
+) -> NDArray[np.float64] | None:
+    """The densest spot among vectors that point roughly in a direction; short ones preferred."""
+    direction = direction / np.hypot(*direction)
+    forward = vectors @ direction
+    sideways = vectors @ np.array([-direction[1], direction[0]])
+    near = (forward > 0) & (np.abs(sideways) <= np.tan(np.radians(within_deg)) * forward)
+    if not near.any():
+        return None
+    cell = unit / 25
+    size = 101
+    grid = np.zeros((size, size), dtype=np.float32)
+    place = np.rint(np.column_stack([sideways[near] / cell + 50, forward[near] / cell]))
+    place = place.astype(np.int64)
+    place = place[((place >= 0) & (place < size)).all(axis=1)]
+    if not len(place):
+        return None
+    np.add.at(grid, (place[:, 0], place[:, 1]), 1)
+    density = cv2.GaussianBlur(grid, (0, 0), 3.0, borderType=cv2.BORDER_CONSTANT)
+    # A step of two pitches is nearly as common as one of one pitch.
+    density = density / (np.arange(size) + unit / cell)[None]
+    side, ahead = np.unravel_index(int(density.argmax()), density.shape)
+    close = np.hypot(forward - ahead * cell, sideways - (side - 50) * cell) < 0.25 * unit
+    return np.asarray(np.median(vectors[close & near], axis=0), dtype=np.float64)
+
+
+def _linked(
+    points: NDArray[np.float64], along_row: NDArray[np.float64], along_col: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Blocks of linked neighbours: each point's block, and its (row, column) within it."""
+    count = len(points)
+    links: list[tuple[float, int, int, tuple[int, int]]] = []
+    for step, shift in ((along_row, (0, 1)), (along_col, (1, 0))):
+        step_at = np.tile(step, (count, 1))
+        for _ in range(3):
+            aims = points + step_at
+            miss = points[None] - aims[:, None]
+            off = np.hypot(miss[..., 0], miss[..., 1]) / np.hypot(*step)
+            np.fill_diagonal(off, np.inf)
+            target = off.argmin(axis=1)
+            residual = off[np.arange(count), target]
+            # One link each way: of all that aim at a point the closest has it.
+            closest = residual == np.array([residual[target == t].min() for t in target])
+            linked = closest & (residual <= LINK_TOLERANCE)
+            if not linked.any():
+                break
+            # The step changes slowly over a bent array: follow it by the links around.
+            found = points[target[linked]] - points[linked]
+            apart = points[:, None] - points[linked][None]
+            weights = np.exp(
+                -0.5 * (np.hypot(apart[..., 0], apart[..., 1]) / (2.5 * np.hypot(*step))) ** 2
+            )
+            step_at = (step + weights @ found) / (1 + weights.sum(axis=1))[:, None]
+        links += [
+            (float(residual[p]), int(p), int(target[p]), shift) for p in np.flatnonzero(linked)
+        ]
+    block = np.arange(count)
+    offset = np.zeros((count, 2), dtype=np.int64)
+    for _, start, end, shift in sorted(links):
+        if block[start] == block[end]:
+            continue
+        mine, other = block == block[start], block == block[end]
+        moved = offset[other] + (offset[start] + shift - offset[end])
+        if {tuple(i) for i in moved.tolist()} & {tuple(i) for i in offset[mine].tolist()}:
+            continue
+        offset[other] = moved
+        block[other] = block[start]
+    _, labels = np.unique(block, return_inverse=True)
+    return labels, offset
+
+
+def _gap(some: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    apart = some[:, None] - others[None]
+    return float(np.hypot(apart[..., 0], apart[..., 1]).min())

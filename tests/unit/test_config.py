@@ -1,0 +1,133 @@
+"""The configuration: defaults, the files in config/, the generated schemas, wrong values."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from her2pyramid import config as configuration
+from her2pyramid.config import Config, load
+from her2pyramid.errors import Her2PyramidError
+from tests.conftest import ROOT
+
+VOTES = {"votes": "votes.csv"}
+
+
+def refusal(**values):
+    with pytest.raises(Her2PyramidError) as caught:
+        load(VOTES | values, where="config.yaml")
+    assert caught.value.where == "config.yaml"
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "paper.yaml", "her2a.yaml"])
+def test_the_files_in_config_are_valid(name):
+    values = yaml.safe_load((ROOT / "config" / name).read_text())
+    if name == "her2a.yaml":
+        values |= VOTES  # given on the command line
+    assert load(values, where=name).labelled
+
+
+def keys(values, prefix=""):
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from keys(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def all_keys(model: type[BaseModel], prefix=""):
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from all_keys(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "paper.yaml"])
+def test_they_list_every_key_with_a_comment(name):
+    text = (ROOT / "config" / name).read_text()
+    given = {key for key in keys(yaml.safe_load(text)) if not key.startswith("demo.")}
+    assert given - {"demo"} == set(all_keys(Config)) - {"demo"}
+    for block in text.split("\n\n"):
+        assert "#" in block, block
+
+
+def test_the_paper_in_paper_yaml():
+    config = load(yaml.safe_load((ROOT / "config" / "paper.yaml").read_text()), where="paper.yaml")
+    assert config.pss.n_channels == 153
+    assert config.pss.patch_px == 512
+    assert config.model.architecture == "densenet201"
+    assert (config.training.batch, config.training.learning_rate) == (12, 1e-5)
+    assert (config.score.n, config.score.k, config.inference.n_pss) == (20, 5, 300)
+    assert config.nk.n == tuple(range(1, 201))
+    assert config.nk.k == (*range(1, 21), 30, 50, 100)
+    assert len(config.nk_settings) == 222  # (200, 5) is in both sweeps
+    assert config.nk.draws == 10_000
+    assert config.split.fractions == (0.647, 0.117, 0.236)
+    # The defaults are the paper's too.
+    defaults = load({"votes": config.votes, "slides": config.slides}, where="x")
+    assert defaults.model_dump(exclude={"training"}) == config.model_dump(exclude={"training"})
+
+
+def test_the_schemas_are_those_that_the_types_generate():
+    folder = ROOT / "workflow" / "schemas"
+    for name, text in configuration.schemas().items():
+        assert (folder / name).read_text() == text, f"{name} is stale: make schemas"
+    assert {path.name for path in folder.iterdir()} == set(configuration.schemas())
+
+
+def test_unknown_and_wrong_keys_are_all_named():
+    problems = refusal(
+        seeed=1, pss={"patch_px": "big", "grid": 2}, score={"n": 0}, accelerator="tpu"
+    )
+    text = "\n".join(problems)
+    assert "seeed: unknown key" in text
+    assert "pss.grid: unknown key" in text
+    assert "pss.patch_px: 'big'" in text
+    assert "score.n: 0" in text
+    assert "accelerator: 'tpu'" in text
+
+
+def test_ranges_of_numbers():
+    nk = load(VOTES | {"nk": {"k": ["1-3", 7, "9-10"]}}, where="x").nk
+    assert nk.k == (1, 2, 3, 7, 9, 10)
+    assert "nk.k" in refusal(nk={"k": ["3-x"]})[0]
+    assert "nk.n" in refusal(nk={"n": []})[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"score": {"n": 40}}, "score.n asks for 40"),
+        ({"nk": {"n": ["1-20"], "fixed_n": 31}}, "nk.fixed_n asks for 31"),
+        ({"nk": {"n": ["1-50"], "fixed_n": 20}}, "nk.n asks for 50"),
+    ],
+)
+def test_more_pss_than_cached_are_refused(values, key):
+    small = {"inference": {"n_pss": 30}, "score": {"n": 20}, "nk": {"n": ["1-20"], "fixed_n": 20}}
+    load(VOTES | small, where="x")
+    (problem,) = refusal(**(small | values))
+    assert key in problem
+    assert "inference.n_pss caches only 30" in problem
+
+
+def test_split_fractions_sum_to_one():
+    assert "not 1" in refusal(split={"train": 0.6, "val": 0.3, "test": 0.2})[0]
+
+
+def test_without_votes_weights_are_needed():
+    with pytest.raises(Her2PyramidError, match=r"votes(.|\n)*model\.weights"):
+        load({}, where="config.yaml")
+    assert not load({"model": {"weights": "m.safetensors"}}, where="x").labelled
+
+
+def test_confusion_settings_are_in_the_grid_once():
+    config = load(
+        VOTES | {"inference": {"n_pss": 20}, "nk": {"n": [1], "fixed_n": 20}, "score": {"n": 20}},
+        where="x",
+    )
+    assert config.nk_confusions == [(20, 5)]
+    assert set(config.nk_confusions) <= set(config.nk_settings)
+    assert len(config.nk_settings) == len(set(config.nk_settings))
