@@ -25,7 +25,12 @@ if CONFIG.labelled:
     include: "workflow/rules/labels.smk"
 
 
-include: "workflow/rules/model.smk"
+if TRAINS:
+
+    include: "workflow/rules/train.smk"
+
+
+include: "workflow/rules/inference.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/report.smk"
 

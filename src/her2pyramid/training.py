@@ -239,72 +239,27 @@ def train(
         progress.restore(fabric, checkpoint)
         log.info("going on after epoch %d, from %s", len(progress.rows), checkpoint)
 
-    weight = None
-    if options.loss != "unweighted":
-        weights_of_classes = class_weights([core.label for core in train_cores], N_CLASSES)
-        weight = fabric.to_device(torch.tensor(weights_of_classes))
-    memory = int(options.memory_gb * 1e9)
-    order = EpochOrder(
-        len(train_cores), seed=seed, pss_per_core=options.pss_per_core, batch=options.batch
-    )
-    train_batches = loader(
-        PssDataset(train_cores, spec=spec, seed=seed, stream="train", memory_bytes=memory),
-        order,
-        workers=options.workers,
-    )
-    val_batches = loader(
-        PssDataset(val_cores, spec=spec, seed=seed, stream="val", memory_bytes=memory),
-        FixedOrder(len(val_cores), pss_per_core=options.val_pss, batch=options.batch),
-        workers=options.workers,
-    )
-
+    feeding = _feed(fabric, train_cores, val_cores, spec=spec, options=options, seed=seed)
+    facts = {"seed": str(seed), "train_cores": str(len(train_cores)), "run": key}
     while len(progress.rows) < options.max_epochs:
         if progress.since_best >= options.stop_patience:
             log.info("no better validation loss for %d epochs: stopping", options.stop_patience)
             break
-        start = time.monotonic()
-        order.epoch = len(progress.rows)
-        rate = float(progress.optimizer.param_groups[0]["lr"])
-        names = [[(train_cores[d.core].core_id, d.pss) for d in draws] for draws in order]
-        train_loss, waited = _train_epoch(
-            fabric, progress, train_batches, names, weight=weight, options=options, seed=seed
-        )
-        val_loss, val_accuracy = _validate(
-            fabric, progress.module, val_batches, weight=weight, how=options.loss
-        )
-        if not math.isfinite(val_loss):
-            raise Her2PyramidError(
-                f"training diverged in epoch {order.epoch + 1}: the validation loss is {val_loss}",
-                remedy="lower training.learning_rate",
-            )
-        progress.scheduler.step(val_loss)
-        best = val_loss < progress.best_loss
-        if best:
-            facts = {"seed": str(seed), "train_cores": str(len(train_cores)), "run": key}
+        row = _epoch(fabric, progress, feeding, options=options, seed=seed)
+        if row["best"]:
             models.save(progress.net, best_weights, options=model, spec=spec, facts=facts)
-        seconds = time.monotonic() - start
-        row = {
-            "epoch": order.epoch,
-            "learning_rate": rate,
-            "train_loss": train_loss,
-            "val_loss": val_loss,
-            "val_accuracy": val_accuracy,
-            "best": best,
-            "seconds": seconds,
-            "wait_share": waited / seconds,
-        }
         progress.rows.append(row)
-        fabric.log_dict({k: v for k, v in row.items() if k != "epoch"}, step=order.epoch)
+        fabric.log_dict({k: v for k, v in row.items() if k != "epoch"}, step=row["epoch"])
         progress.save(fabric, checkpoint)
         log.info(
             "epoch %d/%d: training loss %.3f, validation loss %.3f%s, accuracy %.0f %%, %s",
-            order.epoch + 1,
+            row["epoch"] + 1,
             options.max_epochs,
-            train_loss,
-            val_loss,
-            " (best)" if best else "",
-            100 * val_accuracy,
-            spent(seconds),
+            row["train_loss"],
+            row["val_loss"],
+            " (best)" if row["best"] else "",
+            100 * row["val_accuracy"],
+            spent(row["seconds"]),
         )
     HISTORY.write(pd.DataFrame(progress.rows), history)
     with atomic_path(weights) as temporary:
@@ -369,27 +324,108 @@ def _start(
     return Progress(net, module, wrapped, scheduler, [])
 
 
-def _train_epoch(
+@dataclass(frozen=True)
+class Feeding:
+    """What an epoch is fed with.
+
+    Attributes
+    ----------
+    cores
+        The training cores.
+    order
+        The order of an epoch's PSSs.
+    train_batches, val_batches
+        Loaders of (pixels, labels).
+    weight
+        Weights of the classes in the loss; None for none.
+    """
+
+    cores: Sequence[LabelledCore]
+    order: EpochOrder
+    train_batches: Any
+    val_batches: Any
+    weight: Tensor | None
+
+
+def _feed(
     fabric: Fabric,
-    progress: Progress,
-    batches: Any,
-    names: Sequence[Sequence[tuple[str, int]]],
+    train_cores: Sequence[LabelledCore],
+    val_cores: Sequence[LabelledCore],
     *,
-    weight: Tensor | None,
+    spec: PssSpec,
     options: TrainingOptions,
     seed: int,
+) -> Feeding:
+    weight = None
+    if options.loss != "unweighted":
+        by_class = class_weights([core.label for core in train_cores], N_CLASSES)
+        weight = fabric.to_device(torch.tensor(by_class))
+    order = EpochOrder(
+        len(train_cores), seed=seed, pss_per_core=options.pss_per_core, batch=options.batch
+    )
+    fixed = FixedOrder(len(val_cores), pss_per_core=options.val_pss, batch=options.batch)
+    data: dict[str, Any] = {
+        "spec": spec,
+        "seed": seed,
+        "memory_bytes": int(options.memory_gb * 1e9),
+    }
+    train_data = PssDataset(train_cores, stream="train", **data)
+    val_data = PssDataset(val_cores, stream="val", **data)
+    return Feeding(
+        train_cores,
+        order,
+        loader(train_data, order, workers=options.workers),
+        loader(val_data, fixed, workers=options.workers),
+        weight,
+    )
+
+
+def _epoch(
+    fabric: Fabric, progress: Progress, feeding: Feeding, *, options: TrainingOptions, seed: int
+) -> dict[str, Any]:
+    """Train and validate for the next epoch; its row of the history."""
+    start = time.monotonic()
+    epoch = len(progress.rows)
+    feeding.order.epoch = epoch
+    rate = float(progress.optimizer.param_groups[0]["lr"])
+    train_loss, waited = _train_epoch(fabric, progress, feeding, options=options, seed=seed)
+    val_loss, val_accuracy = _validate(
+        fabric, progress.module, feeding.val_batches, weight=feeding.weight, how=options.loss
+    )
+    if not math.isfinite(val_loss):
+        raise Her2PyramidError(
+            f"training diverged in epoch {epoch + 1}: the validation loss is {val_loss}",
+            remedy="lower training.learning_rate",
+        )
+    progress.scheduler.step(val_loss)
+    seconds = time.monotonic() - start
+    return {
+        "epoch": epoch,
+        "learning_rate": rate,
+        "train_loss": train_loss,
+        "val_loss": val_loss,
+        "val_accuracy": val_accuracy,
+        "best": val_loss < progress.best_loss,
+        "seconds": seconds,
+        "wait_share": waited / seconds,
+    }
+
+
+def _train_epoch(
+    fabric: Fabric, progress: Progress, feeding: Feeding, *, options: TrainingOptions, seed: int
 ) -> tuple[float, float]:
-    """One epoch: (mean loss, seconds spent waiting for pixels)."""
+    """Train for an epoch: (mean loss, seconds spent waiting for pixels)."""
+    names = [[(feeding.cores[d.core].core_id, d.pss) for d in draws] for draws in feeding.order]
     progress.module.train()
     total, seen, waited = 0.0, 0, 0.0
     asked = time.monotonic()
-    counted = track(batches, len(names), "batches", every_s=15.0, last=False)
+    counted = track(feeding.train_batches, len(names), "batches", every_s=15.0, last=False)
     for shown, (pixels, labels) in zip(names, counted, strict=True):
         waited += time.monotonic() - asked
         x = augment(fabric.to_device(pixels), shown, seed=seed, how=options.augmentation)
         y = fabric.to_device(labels)
         progress.optimizer.zero_grad()
-        loss = batch_loss(progress.module(x), y, weight, options.loss)
+        loss = batch_loss(progress.module(x), y, feeding.weight, options.loss)
         fabric.backward(loss)
         progress.optimizer.step()
         total += loss.item() * len(y)

@@ -26,18 +26,30 @@ def read_or_stop(read, *args, **kwargs):
         raise WorkflowError(f"her2pyramid cannot start.\n{error}") from None
 
 
-CONFIG = read_or_stop(configuration.load, config, where=" and ".join(map(str, workflow.configfiles)))
+CONFIG = read_or_stop(
+    configuration.load, config, where=" and ".join(map(str, workflow.configfiles))
+)
 validate(config, "../schemas/config.schema.yaml", set_default=False)
 
 RESULTS = CONFIG.results_dir
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
-SLIDE_ROWS = {row.slide_id: row for row in read_or_stop(inputs.read_slides, CONFIG.slides)}
+FIGURES = f"{RESULTS}/figures"
+SLIDE_ROWS = {
+    row.slide_id: row for row in read_or_stop(inputs.read_slides, CONFIG.slides)
+}
 SLIDES = list(SLIDE_ROWS)
 if not CONFIG.demo:
     read_or_stop(
-        inputs.check_slide_files, SLIDE_ROWS.values(), base=CONFIG.data_dir, table=CONFIG.slides
+        inputs.check_slide_files,
+        SLIDE_ROWS.values(),
+        base=CONFIG.data_dir,
+        table=CONFIG.slides,
     )
+
+# Given weights skip training.
+TRAINS = CONFIG.model.weights is None
+WEIGHTS = f"{RESULTS}/model/model.safetensors" if TRAINS else CONFIG.model.weights
 
 CPU_ENV = "../../envs/cpu.yaml"
 USES_GPU = CONFIG.accelerator == "cuda" or (
@@ -67,7 +79,44 @@ def all_cores(at_most=16):
     return max(1, min(at_most, workflow.cores or at_most))
 
 
+def split_table(name):
+    """An input function for one of the split tables, resolved once the checkpoint has run."""
+
+    def table(wildcards):
+        return checkpoints.split.get().output[name]
+
+    return table
+
+
+def slides_in(*names):
+    """An input function's helper: the slides with a core in these splits."""
+    import pandas as pd
+
+    output = checkpoints.split.get().output
+    tables = [pd.read_parquet(output[name], columns=["slide_id"]) for name in names]
+    return sorted(set(pd.concat(tables)["slide_id"]))
+
+
+def train_stores(wildcards):
+    """The stores of the slides that have a training or validation core."""
+    return expand(rules.crop_cores.output.store, slide=slides_in("train", "val"))
+
+
+def train_manifests(wildcards):
+    """Their manifests."""
+    return expand(rules.crop_cores.output.manifest, slide=slides_in("train", "val"))
+
+
+def figure_files(name, caption, category, shown="svg", **labels):
+    """The two files of a figure, one of them for Snakemake's own report."""
+    svg, png = f"{FIGURES}/{name}.svg", f"{FIGURES}/{name}.png"
+    about = dict(caption=f"../report/{caption}.rst", category=category, labels=labels)
+    if shown == "svg":
+        return report(svg, **about), png
+    return svg, report(png, **about)
+
+
 onsuccess:
-    headline = Path(RESULTS) / "report" / "headline.txt"
+    headline = Path(RESULTS) / "headline.txt"
     if headline.exists():
         print(f"\n{headline.read_text(encoding='utf-8')}")

@@ -14,6 +14,15 @@ rule detect_cores:
             category="Slides",
             labels={"slide": "{slide}", "picture": "cores found"},
         ),
+    log:
+        f"{LOGS}/detect_cores/{{slide}}.log",
+    benchmark:
+        f"{BENCHMARKS}/detect_cores/{{slide}}.tsv"
+    conda:
+        CPU_ENV
+    resources:
+        mem_mb=2000,
+        runtime=20,
     params:
         mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,
         slides_table=CONFIG.slides,
@@ -27,15 +36,6 @@ rule detect_cores:
         corrections_table=CONFIG.corrections,
         core_diameter_um=CONFIG.dearray.core_diameter_um,
         code=fingerprint("dearray.detect", "dearray.overlay"),
-    log:
-        f"{LOGS}/detect_cores/{{slide}}.log",
-    benchmark:
-        f"{BENCHMARKS}/detect_cores/{{slide}}.tsv"
-    conda:
-        CPU_ENV
-    resources:
-        mem_mb=2000,
-        runtime=20,
     message:
         "Finding the cores of slide {wildcards.slide}"
     script:
@@ -51,11 +51,6 @@ rule crop_cores:
     output:
         store=directory(f"{RESULTS}/cores/{{slide}}.zarr"),
         manifest=f"{RESULTS}/cores/{{slide}}.manifest.json",
-    params:
-        mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,
-        slides_table=CONFIG.slides,
-        crop=CONFIG.crop.model_dump(),
-        code=fingerprint("cores"),
     log:
         f"{LOGS}/crop_cores/{{slide}}.log",
     benchmark:
@@ -66,6 +61,11 @@ rule crop_cores:
     resources:
         mem_mb=lambda wildcards, threads: 1000 + 1500 * threads,
         runtime=60,
+    params:
+        mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,
+        slides_table=CONFIG.slides,
+        crop=CONFIG.crop.model_dump(),
+        code=fingerprint("cores"),
     message:
         "Cropping the cores of slide {wildcards.slide}"
     script:

@@ -7,10 +7,6 @@ rule simulate_cohort:
         maps=[f"{CONFIG.data_dir}/{row.tma_map}" for row in SLIDE_ROWS.values()],
         votes=CONFIG.votes,
         truth=f"{CONFIG.data_dir}/truth.csv",
-    params:
-        slides=SLIDES,
-        spec=CONFIG.demo.model_dump(),
-        code=fingerprint("demo.cohort"),
     log:
         f"{LOGS}/simulate_cohort.log",
     benchmark:
@@ -20,6 +16,10 @@ rule simulate_cohort:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        slides=SLIDES,
+        spec=CONFIG.demo.model_dump(),
+        code=fingerprint("demo.cohort"),
     message:
         "Simulating a demo cohort of {params.spec[patients]} patients"
     script:
@@ -32,9 +32,6 @@ rule simulate_slide:
         truth=rules.simulate_cohort.output.truth,
     output:
         slide=f"{CONFIG.data_dir}/{{slide}}.tif",
-    params:
-        spec=CONFIG.demo.model_dump(),
-        code=fingerprint("demo.slide"),
     log:
         f"{LOGS}/simulate_slide/{{slide}}.log",
     benchmark:
@@ -45,6 +42,9 @@ rule simulate_slide:
     resources:
         mem_mb=3000,
         runtime=30,
+    params:
+        spec=CONFIG.demo.model_dump(),
+        code=fingerprint("demo.slide"),
     message:
         "Rendering demo slide {wildcards.slide}"
     script:

@@ -9,9 +9,6 @@ rule consensus:
     output:
         consensus=f"{RESULTS}/labels/consensus.parquet",
         adjudication=f"{RESULTS}/labels/adjudication.csv",
-    params:
-        options=CONFIG.consensus.model_dump(),
-        code=fingerprint("consensus"),
     log:
         f"{LOGS}/consensus.log",
     benchmark:
@@ -21,6 +18,9 @@ rule consensus:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        options=CONFIG.consensus.model_dump(),
+        code=fingerprint("consensus"),
     message:
         "Settling the readers' votes"
     script:
@@ -38,11 +38,6 @@ checkpoint split:
         val=f"{RESULTS}/labels/val.parquet",
         test=f"{RESULTS}/labels/test.parquet",
         flow=f"{RESULTS}/labels/flow.parquet",
-    params:
-        fractions=CONFIG.split.fractions,
-        seed=CONFIG.split.seed,
-        trains=CONFIG.model.weights is None,
-        code=fingerprint("splits", "consensus"),
     log:
         f"{LOGS}/split.log",
     benchmark:
@@ -52,25 +47,12 @@ checkpoint split:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        fractions=CONFIG.split.fractions,
+        seed=CONFIG.split.seed,
+        trains=TRAINS,
+        code=fingerprint("splits", "consensus"),
     message:
         "Splitting the patients into train, val and test"
     script:
         "../scripts/split.py"
-
-
-def split_table(name):
-    """An input function for one of the split tables, resolved once the checkpoint has run."""
-
-    def table(wildcards):
-        return checkpoints.split.get().output[name]
-
-    return table
-
-
-def slides_in(*names):
-    """An input function's helper: the slides with a core in these splits."""
-    import pandas as pd
-
-    output = checkpoints.split.get().output
-    tables = [pd.read_parquet(output[name], columns=["slide_id"]) for name in names]
-    return sorted(set(pd.concat(tables)["slide_id"]))

@@ -1,13 +1,160 @@
+# Figures and the report.
+
+STORES = expand(rules.crop_cores.output.store, slide=SLIDES)
+MANIFESTS = expand(rules.crop_cores.output.manifest, slide=SLIDES)
+LOGITS = expand(rules.cache_logits.output.logits, slide=SLIDES)
+OVERVIEWS = expand(rules.detect_cores.output.overview, slide=SLIDES)
+CORE_TABLES = expand(rules.detect_cores.output.cores, slide=SLIDES)
+FIGURE_NAMES = []
+
+if CONFIG.labelled:
+
+    FIGURE_NAMES += [
+        "confusion",
+        "accuracy_n",
+        "accuracy_k",
+        "examples",
+        "cores_low",
+        "cores_high",
+    ]
+
+    rule plot_accuracy:
+        # The paper's figures 4 and 5, and the confusion matrix of the final scores.
+        input:
+            accuracy=rules.analyse_nk.output.accuracy,
+            draws=rules.analyse_nk.output.confusion,
+            confusion=rules.evaluate.output.confusion,
+        output:
+            over_n=figure_files(
+                "accuracy_n", "accuracy_n", "N and k", figure="accuracy against N"
+            ),
+            over_k=figure_files(
+                "accuracy_k", "accuracy_k", "N and k", figure="accuracy against k"
+            ),
+            confusion=figure_files(
+                "confusion", "confusion", "Evaluation", figure="confusion matrix"
+            ),
+        log:
+            f"{LOGS}/plot_accuracy.log",
+        benchmark:
+            f"{BENCHMARKS}/plot_accuracy.tsv"
+        conda:
+            CPU_ENV
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            n=CONFIG.score.n,
+            k=CONFIG.score.k,
+            fixed_n=CONFIG.nk.fixed_n,
+            fixed_k=CONFIG.nk.fixed_k,
+            code=fingerprint("figures.nk", "figures.confusion"),
+        message:
+            "Plotting accuracy against N and k"
+        script:
+            "../scripts/plot_accuracy.py"
+
+    rule plot_cores:
+        # The paper's figures 3, 6 and 7: test cores, drawn by chance.
+        input:
+            test=split_table("test"),
+            scores=rules.score.output.cores,
+            logits=LOGITS,
+            stores=STORES,
+            manifests=MANIFESTS,
+        output:
+            examples=figure_files(
+                "examples",
+                "examples",
+                "Cores",
+                "png",
+                figure="examples of every score",
+            ),
+            low=figure_files(
+                "cores_low", "cores", "Cores", "png", figure="cores of 0 and 1+"
+            ),
+            high=figure_files(
+                "cores_high", "cores", "Cores", "png", figure="cores of 2+ and 3+"
+            ),
+        log:
+            f"{LOGS}/plot_cores.log",
+        benchmark:
+            f"{BENCHMARKS}/plot_cores.tsv"
+        conda:
+            CPU_ENV
+        resources:
+            mem_mb=2000,
+            runtime=20,
+        params:
+            slides=SLIDES,
+            confidence=CONFIG.score.confidence,
+            seed=CONFIG.seed,
+            code=fingerprint("figures.examples"),
+        message:
+            "Plotting test cores"
+        script:
+            "../scripts/plot_cores.py"
+
+
+if TRAINS:
+
+    FIGURE_NAMES += ["training"]
+
+    rule plot_training:
+        input:
+            history=rules.train.output.history,
+        output:
+            training=figure_files("training", "training", "Training", figure="history"),
+        log:
+            f"{LOGS}/plot_training.log",
+        benchmark:
+            f"{BENCHMARKS}/plot_training.tsv"
+        conda:
+            CPU_ENV
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=fingerprint("figures.training"),
+        message:
+            "Plotting the history of training"
+        script:
+            "../scripts/plot_training.py"
+
+
 rule report:
+    # One page for people, and a few lines for the terminal.
     input:
-        rules.score.output,
-        rules.evaluate.output if CONFIG.labelled else [],
-        rules.analyse_nk.output if CONFIG.labelled else [],
+        cores=CORE_TABLES,
+        overviews=OVERVIEWS,
+        stores=STORES,
+        scores=rules.score.output.cores,
+        figures=[f"{FIGURES}/{name}.png" for name in FIGURE_NAMES],
+        consensus=rules.consensus.output.consensus if CONFIG.labelled else [],
+        flow=split_table("flow") if CONFIG.labelled else [],
+        train=split_table("train") if CONFIG.labelled else [],
+        val=split_table("val") if CONFIG.labelled else [],
+        test=split_table("test") if CONFIG.labelled else [],
+        accuracy=rules.analyse_nk.output.accuracy if CONFIG.labelled else [],
+        metrics=rules.evaluate.output.metrics if CONFIG.labelled else [],
     output:
-        f"{RESULTS}/report.html",
+        page=f"{RESULTS}/report.html",
+        headline=f"{RESULTS}/headline.txt",
     log:
         f"{LOGS}/report.log",
+    benchmark:
+        f"{BENCHMARKS}/report.tsv"
     conda:
         CPU_ENV
-    shell:
-        "touch {output}"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        slides=SLIDES,
+        figures=FIGURE_NAMES,
+        config=CONFIG.model_dump(mode="json"),
+        code=fingerprint("report.build"),
+    message:
+        "Writing the report"
+    script:
+        "../scripts/report.py"

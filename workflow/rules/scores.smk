@@ -9,10 +9,6 @@ rule score:
     output:
         cores=f"{RESULTS}/scores/cores.parquet",
         patients=f"{RESULTS}/scores/patients.parquet",
-    params:
-        options=CONFIG.score.model_dump(),
-        seed=CONFIG.seed,
-        code=fingerprint("decision"),
     log:
         f"{LOGS}/score.log",
     benchmark:
@@ -22,6 +18,10 @@ rule score:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        options=CONFIG.score.model_dump(),
+        seed=CONFIG.seed,
+        code=fingerprint("decision"),
     message:
         "Scoring the cores"
     script:
@@ -38,15 +38,6 @@ if CONFIG.labelled:
         output:
             accuracy=f"{RESULTS}/nk/accuracy.parquet",
             confusion=f"{RESULTS}/nk/confusion.parquet",
-        params:
-            settings=CONFIG.nk_settings,
-            confusion_at=CONFIG.nk_confusions,
-            draws=CONFIG.nk.draws,
-            with_replacement=CONFIG.nk.with_replacement,
-            confidence=CONFIG.score.confidence,
-            ties=CONFIG.score.ties,
-            seed=CONFIG.seed,
-            code=fingerprint("nk.monte_carlo"),
         log:
             f"{LOGS}/analyse_nk.log",
         benchmark:
@@ -57,6 +48,15 @@ if CONFIG.labelled:
         resources:
             mem_mb=4000,
             runtime=60,
+        params:
+            settings=CONFIG.nk_settings,
+            confusion_at=CONFIG.nk_confusions,
+            draws=CONFIG.nk.draws,
+            with_replacement=CONFIG.nk.with_replacement,
+            confidence=CONFIG.score.confidence,
+            ties=CONFIG.score.ties,
+            seed=CONFIG.seed,
+            code=fingerprint("nk.monte_carlo"),
         message:
             "Monte Carlo over N and k: {params.draws} draws a setting"
         script:
@@ -70,8 +70,6 @@ if CONFIG.labelled:
         output:
             metrics=f"{RESULTS}/metrics/metrics.parquet",
             confusion=f"{RESULTS}/metrics/confusion.parquet",
-        params:
-            code=fingerprint("metrics"),
         log:
             f"{LOGS}/evaluate.log",
         benchmark:
@@ -81,6 +79,8 @@ if CONFIG.labelled:
         resources:
             mem_mb=1000,
             runtime=10,
+        params:
+            code=fingerprint("metrics"),
         message:
             "Evaluating the scores on the test cores"
         script:

@@ -1,0 +1,14 @@
+"""Accuracies in words. On few cores a percentage would pretend a precision that isn't there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FEW_CORES: Final = 20
+"""On fewer cores than this an accuracy is told as a count."""
+
+
+def rightly(accuracy: float, n_cores: int) -> str:
+    """An accuracy for people: "84.7 % (443 of 523)"; on fewer than 20 cores "6 of 7"."""
+    count = f"{round(accuracy * n_cores)} of {n_cores}"
+    return count if n_cores < FEW_CORES else f"{100 * accuracy:.1f} % ({count})"

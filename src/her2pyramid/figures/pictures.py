@@ -1,0 +1,94 @@
+"""Pictures of cores in figures and in the report."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from her2pyramid.figures import style
+from her2pyramid.pss import Pixels
+
+
+def core_picture(core: Pixels, side_px: int) -> NDArray[np.uint8]:
+    """The whole core at about this size, never enlarged.
+
+    Parameters
+    ----------
+    core
+        The core's pyramid.
+    side_px
+        Side of the picture wanted.
+
+    Returns
+    -------
+    (side, side, 3) uint8, RGB: `side_px` wide, or less if the core itself is smaller.
+    """
+    fine = [level for level in core.stored_levels if core.side_px(level) >= side_px]
+    level = fine[-1] if fine else core.stored_levels[0]
+    side = core.side_px(level)
+    picture = np.ascontiguousarray(np.moveaxis(core.read(level, 0, 0, side, side), 0, 2))
+    if side <= side_px:
+        return picture
+    small = cv2.resize(picture, (side_px, side_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)
+
+
+def show(ax: Axes, picture: NDArray[np.uint8], *, side_um: float) -> None:
+    """Show a square picture with a scale bar.
+
+    Parameters
+    ----------
+    ax
+        Square axes; they get a unit in pixels of the picture.
+    picture
+        (side, side, 3) uint8, RGB.
+    side_um
+        Side of what is shown, in microns.
+    """
+    ax.imshow(picture)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    frame(ax, color=style.GREY, linewidth=0.5)
+    side_px = len(picture)
+    bar_um = nice_length(side_um / 3.2)
+    right, bottom = 0.955 * side_px, 0.945 * side_px
+    length = bar_um / side_um * side_px
+    words = f"{bar_um:g} µm" if bar_um < 1000 else f"{bar_um / 1000:g} mm"
+    # A white ground: bar and words are readable on any stain.
+    ax.text(
+        right - length / 2,
+        bottom - 0.015 * side_px,
+        words,
+        ha="center",
+        va="bottom",
+        fontsize=5.5,
+        bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.2},
+    )
+    for width, colour in ((3.2, "white"), (1.8, style.INK)):
+        ax.plot(
+            [right - length, right],
+            [bottom, bottom],
+            color=colour,
+            lw=width,
+            solid_capstyle="butt",
+        )
+    ax.set_xlim(-0.5, side_px - 0.5)
+    ax.set_ylim(side_px - 0.5, -0.5)
+
+
+def frame(ax: Axes, **kwargs: Any) -> None:
+    """Draw a frame around axes (colour, width, dashes as for a line)."""
+    ax.spines[:].set_visible(True)
+    for side in ax.spines.values():
+        side.set(**kwargs)
+
+
+def nice_length(longest: float) -> float:
+    """The largest of 1, 2, 5 times a power of ten that isn't above `longest`."""
+    power = 10.0 ** math.floor(math.log10(longest))
+    return max(step * power for step in (1, 2, 5) if step * power <= longest)

@@ -1,0 +1,108 @@
+"""How training went."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Final
+
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
+
+from her2pyramid.errors import Her2PyramidError
+from her2pyramid.figures import style
+from her2pyramid.tables.history import HISTORY
+
+MOST_RATES: Final = 5
+"""Learning rates named on the axis."""
+
+
+def plot_training(history: Path, *, svg: Path, png: Path) -> None:
+    """Plot losses and learning rate by epoch, and mark the epoch whose weights were kept.
+
+    Parameters
+    ----------
+    history
+        Table `HISTORY`.
+    svg, png
+        The figure to write.
+
+    Raises
+    ------
+    Her2PyramidError
+        If the history has no epoch.
+    """
+    table = HISTORY.read(history).sort_values("epoch")
+    if table.empty:
+        raise Her2PyramidError(
+            "the history of training has no epoch",
+            where=history,
+            remedy="delete it and run again: the network will be trained anew",
+        )
+    best = table[table["best"]].iloc[-1]
+    # A line through one or two epochs is hard to see without its points.
+    marker = "o" if len(table) <= 30 else ""
+    with style.figure(style.ONE_COLUMN_MM, 80, svg=svg, png=png) as fig:
+        losses = style.axes_mm(fig, 14, 7, 72, 39)
+        rate = style.axes_mm(fig, 14, 51, 72, 18)
+        for column, label, colour, dash in (
+            ("train_loss", "training", style.GREY, "--"),
+            ("val_loss", "validation", style.BLUE, "-"),
+        ):
+            losses.plot(
+                table["epoch"],
+                table[column],
+                color=colour,
+                ls=dash,
+                marker=marker,
+                markersize=2,
+                label=label,
+            )
+        losses.plot(
+            best["epoch"],
+            best["val_loss"],
+            marker="D",
+            ls="",
+            color=style.VERMILION,
+            markersize=4.5,
+            label=f"weights kept: epoch {best['epoch']:.0f}",
+            zorder=3,
+        )
+        # The first epochs can lie far above the rest, which is what one wants to see.
+        losses.set_yscale("log")
+        losses.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        losses.yaxis.set_minor_formatter(NullFormatter())
+        losses.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        losses.set_ylabel("Loss")
+        losses.legend(
+            loc="lower right", bbox_to_anchor=(1.0, 1.01), ncols=3, borderaxespad=0, columnspacing=1
+        )
+        losses.tick_params(labelbottom=False)
+        rate.plot(
+            table["epoch"],
+            table["learning_rate"],
+            color=style.INK,
+            drawstyle="steps-mid",
+            marker=marker,
+            markersize=2,
+        )
+        rate.set_yscale("log")
+        rates = sorted(set(table["learning_rate"]))
+        rate.set_ylim(rates[0] / 1.5, rates[-1] * 1.5)
+        every = math.ceil(len(rates) / MOST_RATES)
+        rate.yaxis.set_major_locator(FixedLocator(rates[::-every]))
+        rate.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+        rate.yaxis.set_minor_locator(NullLocator())
+        rate.set_ylabel("Learning rate")
+        rate.set_xlabel("Epoch")
+        first, last = table["epoch"].min(), table["epoch"].max()
+        for ax in (losses, rate):
+            ax.set_xlim(first - 0.02 * (last - first) - 0.3, last + 0.02 * (last - first) + 0.3)
+            ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+            ax.axvline(best["epoch"], color=style.VERMILION, lw=0.7, ls=(0, (4, 2)), zorder=0)

@@ -1,0 +1,1 @@
+"""The report: one page that needs nothing but a browser, and a headline for the terminal."""

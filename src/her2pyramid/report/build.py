@@ -1,0 +1,282 @@
+"""Builds the report from the tables, the overviews and the figures."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import jinja2
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+
+from her2pyramid.cores import CoreStore
+from her2pyramid.figures.counts import FEW_CORES, rightly
+from her2pyramid.figures.pictures import core_picture
+from her2pyramid.figures.style import SCORE_COLOURS, TEXT_ON_SCORE
+from her2pyramid.files import atomic_path
+from her2pyramid.report.captions import caption
+from her2pyramid.scores import N_CLASSES, NAMES
+from her2pyramid.tables.cores import CORES
+from her2pyramid.tables.labels import CONSENSUS, FLOW, SPLIT, SPLITS
+from her2pyramid.tables.metrics import ALL_SCORES, METRICS
+from her2pyramid.tables.nk import ACCURACY
+from her2pyramid.tables.scores import CORE_SCORES
+
+OVERVIEW_PX: Final = 1100
+THUMBNAIL_PX: Final = 220
+JPEG_QUALITY: Final = 88
+FIGURE_PX: Final = 2000
+
+METRIC_WORDS: Final = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "quadratic_weighted_kappa": "Quadratic-weighted kappa",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "adjacent_accuracy": "Adjacent: cores with either label",
+    "adjacent_accuracy_both": "Adjacent: label and score in the pair",
+    "adjacent_accuracy_cut": "Adjacent: cut between the two",
+}
+PACKAGES: Final = ("her2pyramid", "torch", "torchvision", "zarr", "numpy", "snakemake")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Paths of what only a cohort with reads has."""
+
+    consensus: Path
+    flow: Path
+    splits: Mapping[str, Path]
+    accuracy: Path
+    metrics: Path
+
+
+def build_report(
+    *,
+    cores: Mapping[str, Path],
+    overviews: Mapping[str, Path],
+    stores: Mapping[str, Path],
+    scores: Path,
+    figures: Mapping[str, Path],
+    labelled: Labelled | None,
+    config: dict[str, Any],
+    page: Path,
+    headline: Path,
+) -> None:
+    """Write the report and the headline.
+
+    Parameters
+    ----------
+    cores, overviews, stores
+        Core table, overview picture and core store of each slide.
+    scores
+        Table `CORE_SCORES`.
+    figures
+        PNG of each figure by name, in the order wanted.
+    labelled
+        Tables of a cohort with reads; None for one that was only scored.
+    config
+        The configuration, as JSON values.
+    page, headline
+        The HTML page, which asks for nothing outside itself, and a few lines of text.
+    """
+    scored = CORE_SCORES.read(scores)
+    found = {slide: CORES.read(path) for slide, path in cores.items()}
+    about: dict[str, Any] = {
+        "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        "versions": [(name, version(name)) for name in PACKAGES],
+        "score_names": NAMES,
+        "score_styles": list(zip(SCORE_COLOURS, TEXT_ON_SCORE, strict=True)),
+        "n": config["score"]["n"],
+        "k": config["score"]["k"],
+        "slides": [_slide(slide, found[slide], overviews[slide]) for slide in found],
+        "distribution": _distribution(scored),
+        "n_scored": len(scored),
+        "labelled": labelled is not None,
+        "few": FEW_CORES,
+    }
+    n_test = 0
+    if labelled is not None:
+        facts = _evaluation(labelled, scored, stores, config)
+        n_test = facts["n_test"]
+        about |= facts
+    about["figures"] = [
+        (*caption(name, config, n_test), _figure(path)) for name, path in figures.items()
+    ]
+    lines = _headline(about, page)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("her2pyramid.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("report.html.j2").render(about)
+    with atomic_path(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    with atomic_path(headline) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _slide(slide_id: str, cores: pd.DataFrame, overview: Path) -> dict[str, Any]:
+    counts = cores["status"].value_counts()
+    picture = cv2.imread(str(overview))
+    return {
+        "id": slide_id,
+        "present": int(counts.get("present", 0)),
+        "missing": int(counts.get("missing", 0)),
+        "rejected": int(counts.get("rejected", 0)),
+        "manual": int((cores["origin"] == "manual").sum()),
+        "picture": _jpeg(_at_most(np.asarray(picture, dtype=np.uint8)[..., ::-1], OVERVIEW_PX)),
+    }
+
+
+def _distribution(scored: pd.DataFrame) -> list[tuple[str, int]]:
+    return [(name, int((scored["score"] == score).sum())) for score, name in enumerate(NAMES)]
+
+
+def _evaluation(
+    labelled: Labelled, scored: pd.DataFrame, stores: Mapping[str, Path], config: dict[str, Any]
+) -> dict[str, Any]:
+    consensus = CONSENSUS.read(labelled.consensus)
+    splits = {name: SPLIT.read(labelled.splits[name]) for name in SPLITS}
+    test = splits["test"]
+    n, k = config["score"]["n"], config["nk"]["fixed_k"]
+    accuracy = ACCURACY.read(labelled.accuracy)
+    spread = accuracy[(accuracy["n"] == n) & (accuracy["k"] == k)].iloc[0]
+    metrics = METRICS.read(labelled.metrics)
+    whole = metrics[metrics["scores"] == ALL_SCORES].set_index("metric")["value"]
+    counts = [
+        [
+            name,
+            *(int((table["label"] == score).sum()) for score in range(N_CLASSES)),
+            len(table),
+            table["patient_id"].nunique(),
+        ]
+        for name, table in splits.items()
+    ]
+    return {
+        "n_test": len(test),
+        "n_test_patients": test["patient_id"].nunique(),
+        "few_test": len(test) < FEW_CORES,
+        "flow": FLOW.read(labelled.flow).to_dict("records"),
+        "patterns": _patterns(consensus),
+        "split_counts": counts,
+        "spread": {
+            name: rightly(float(spread[name]), len(test)) for name in ("min", "median", "max")
+        },
+        "draws": int(spread["draws"]),
+        "nk_k": k,
+        "balanced_accuracy": _number(whole["balanced_accuracy"]),
+        "kappa": _number(whole["quadratic_weighted_kappa"]),
+        "metrics": [
+            (METRIC_WORDS[row["metric"]], row["scores"], _number(row["value"]), row["n"])
+            for row in metrics.to_dict("records")
+        ],
+        "errors": _errors(test, scored, consensus, stores),
+        "excluded": [
+            {"reason": reason, "cores": len(cores), "ids": ", ".join(sorted(cores["core_id"]))}
+            for reason, cores in consensus.groupby("reason")
+        ],
+    }
+
+
+def _patterns(consensus: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """Vote patterns of the cores with votes, most frequent first, with who decided."""
+    read = consensus[consensus["vote_pattern"] != ""]
+    counted = Counter(zip(read["vote_pattern"], read["decided_by"], strict=True))
+    return [(pattern, count, decider) for (pattern, decider), count in counted.most_common()]
+
+
+def _errors(
+    test: pd.DataFrame,
+    scored: pd.DataFrame,
+    consensus: pd.DataFrame,
+    stores: Mapping[str, Path],
+) -> list[dict[str, Any]]:
+    """The test cores whose score isn't their label: the largest errors, then the surest, first."""
+    table = test.merge(scored.drop(columns=["slide_id", "patient_id"]), on="core_id")
+    table = table.merge(consensus[["core_id", "vote_pattern", "decided_by"]], on="core_id")
+    wrong = table[table["score"] != table["label"]].copy()
+    wrong["size"] = (wrong["score"] - wrong["label"]).abs()
+    wrong = wrong.sort_values(["size", "confidence"], ascending=False)
+    return [
+        {
+            "core_id": row["core_id"],
+            "patient_id": row["patient_id"],
+            "votes": row["vote_pattern"],
+            "decided_by": row["decided_by"],
+            "label": int(row["label"]),
+            "score": int(row["score"]),
+            "shares": [float(row[f"share_{score}"]) for score in range(N_CLASSES)],
+            "confidence": _number(row["confidence"]),
+            "picture": _jpeg(
+                core_picture(CoreStore(stores[row["slide_id"]], row["core_id"]), THUMBNAIL_PX)
+            ),
+        }
+        for row in wrong.to_dict("records")
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "\N{EN DASH}" if value is None or np.isnan(value) else f"{value:.3f}"
+
+
+def _headline(about: dict[str, Any], page: Path) -> list[str]:
+    lines = [f"Report: {page}"]
+    spread = ", ".join(f"{count} x {name}" for name, count in about["distribution"])
+    lines.append(
+        f"Scored: {about['n_scored']} cores ({spread}), N = {about['n']}, k = {about['k']}"
+    )
+    if about["labelled"]:
+        test = f"{about['n_test']} test cores of {about['n_test_patients']} patients"
+        if about["few_test"]:
+            lines.append(f"Test: {test}: too few to say how good the scores are")
+        else:
+            s = about["spread"]
+            lines += [
+                f"Test: {test}",
+                f"Accuracy over {about['draws']:,} draws of PSSs: median {s['median']}, "
+                f"lowest {s['min']}, highest {s['max']}",
+                f"Balanced accuracy {about['balanced_accuracy']}, quadratic-weighted kappa "
+                f"{about['kappa']}",
+            ]
+    return [*lines, "Research use only."]
+
+
+def _at_most(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    longest = max(picture.shape[:2])
+    if longest <= side_px:
+        return picture
+    size = tuple(round(side * side_px / longest) for side in picture.shape[1::-1])
+    small = cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)
+
+
+def _figure(path: Path) -> str:
+    picture = np.asarray(cv2.imread(str(path)), dtype=np.uint8)
+    small = _at_most(picture, FIGURE_PX)
+    return _data(cv2.imencode(".png", small)[1].tobytes(), "png")
+
+
+def _jpeg(picture: NDArray[np.uint8]) -> str:
+    """A picture for an <img>: a data address."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    return _data(cv2.imencode(".jpg", picture[..., ::-1], quality)[1].tobytes(), "jpeg")
+
+
+def _data(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def by_slide(slides: Sequence[str], paths: Sequence[str]) -> dict[str, Path]:
+    """Paths, one a slide, by slide."""
+    return dict(zip(slides, map(Path, paths), strict=True))

@@ -1,0 +1,35 @@
+# The cache of logits.
+
+
+rule cache_logits:
+    input:
+        store=rules.crop_cores.output.store,
+        manifest=rules.crop_cores.output.manifest,
+        weights=WEIGHTS,
+        # No label is read. The checkpoint is asked for so that Snakemake decides on this rule
+        # only when it knows whether training is to run again.
+        after=split_table("train") if CONFIG.labelled and TRAINS else [],
+    output:
+        logits=f"{RESULTS}/logits/{{slide}}.parquet",
+    log:
+        f"{LOGS}/cache_logits/{{slide}}.log",
+    benchmark:
+        f"{BENCHMARKS}/cache_logits/{{slide}}.tsv"
+    conda:
+        GPU_ENV
+    threads: share_of_cores(4)
+    resources:
+        gpu=N_GPUS,
+        mem_mb=8000,
+        runtime=240,
+    params:
+        spec=CONFIG.pss.model_dump(),
+        n_pss=CONFIG.inference.n_pss,
+        batch=CONFIG.inference.batch,
+        seed=CONFIG.seed,
+        accelerator=CONFIG.accelerator,
+        code=fingerprint("inference"),
+    message:
+        "Classifying the PSSs of slide {wildcards.slide}"
+    script:
+        "../scripts/cache_logits.py"

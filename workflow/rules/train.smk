@@ -1,0 +1,37 @@
+# Training. Left out where model.weights gives the weights.
+
+
+rule train:
+    input:
+        train=split_table("train"),
+        val=split_table("val"),
+        stores=train_stores,
+        manifests=train_manifests,
+    output:
+        weights=WEIGHTS,
+        history=f"{RESULTS}/model/history.parquet",
+    log:
+        f"{LOGS}/train.log",
+    benchmark:
+        f"{BENCHMARKS}/train.tsv"
+    conda:
+        GPU_ENV
+    threads: all_cores()
+    resources:
+        gpu=N_GPUS,
+        mem_mb=16000,
+        runtime=2880,
+    params:
+        # Not declared as outputs: Snakemake would delete them with a failed job.
+        resume=f"{RESULTS}/model/resume",
+        tensorboard=f"{RESULTS}/model/tensorboard",
+        spec=CONFIG.pss.model_dump(),
+        model=CONFIG.model.options.model_dump(),
+        options=CONFIG.training.model_dump(),
+        seed=CONFIG.seed,
+        accelerator=CONFIG.accelerator,
+        code=fingerprint("training"),
+    message:
+        "Training the network"
+    script:
+        "../scripts/train.py"

@@ -1,0 +1,31 @@
+"""Write the report and the headline."""
+
+from pathlib import Path
+
+from her2pyramid.report.build import Labelled, build_report, by_slide
+from her2pyramid.steps import step
+
+given, params = snakemake.input, snakemake.params
+with step("report", snakemake.log[0]):
+    labelled = None
+    if given.consensus:
+        labelled = Labelled(
+            consensus=Path(given.consensus),
+            flow=Path(given.flow),
+            splits={name: Path(given[name]) for name in ("train", "val", "test")},
+            accuracy=Path(given.accuracy),
+            metrics=Path(given.metrics),
+        )
+    build_report(
+        cores=by_slide(params.slides, given.cores),
+        overviews=by_slide(params.slides, given.overviews),
+        stores=by_slide(params.slides, given.stores),
+        scores=Path(given.scores),
+        figures={
+            name: Path(path) for name, path in zip(params.figures, given.figures, strict=True)
+        },
+        labelled=labelled,
+        config=params.config,
+        page=Path(snakemake.output.page),
+        headline=Path(snakemake.output.headline),
+    )
