@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ class Workspace:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    printed: str = ""
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake; its terminal output comes back as one text in `stdout`."""
@@ -60,14 +62,14 @@ class Workspace:
 
     def ran(self, *arguments: str) -> set[str]:
         """Run to the end; the rules of which a job really ran."""
-        self.run(*arguments, "--logger", "none") if False else None
-        return rules_in(self.run(*arguments))
+        self.printed = self.run(*arguments)
+        return set(re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", self.printed)) - {"all"}
 
     def would_run(self) -> set[str]:
         """The rules that a dry run names."""
-        done = self.snakemake("--dry-run", "--quiet", "rules")
+        done = self.snakemake("--dry-run")
         assert done.returncode == 0, done.stdout
-        return rules_in(self.snakemake("--dry-run").stdout)
+        return rules_in(done.stdout)
 
     def configure(self, **changes: Any) -> None:
         """Change keys of the configuration; a dict changes keys of a section."""

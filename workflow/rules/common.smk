@@ -88,6 +88,12 @@ def split_table(name):
     return table
 
 
+# An input of the rules that depend on training but read no label. Snakemake then decides on them
+# only when the checkpoint has told whether training is to run again; without it they would run
+# after every vote.
+AFTER_SPLIT = split_table("train") if CONFIG.labelled and TRAINS else []
+
+
 def slides_in(*names):
     """An input function's helper: the slides with a core in these splits."""
     import pandas as pd

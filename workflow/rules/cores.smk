@@ -25,7 +25,6 @@ rule detect_cores:
         runtime=20,
     params:
         mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,
-        slides_table=CONFIG.slides,
         # Rows, not the file: a correction of one slide concerns that slide alone.
         corrections=lambda wildcards: [
             row.model_dump()
@@ -33,7 +32,6 @@ rule detect_cores:
                 inputs.read_corrections, CONFIG.corrections, wildcards.slide
             )
         ],
-        corrections_table=CONFIG.corrections,
         core_diameter_um=CONFIG.dearray.core_diameter_um,
         code=fingerprint("dearray.detect", "dearray.overlay"),
     message:
@@ -63,7 +61,6 @@ rule crop_cores:
         runtime=60,
     params:
         mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,
-        slides_table=CONFIG.slides,
         crop=CONFIG.crop.model_dump(),
         code=fingerprint("cores"),
     message:

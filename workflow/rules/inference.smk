@@ -6,9 +6,7 @@ rule cache_logits:
         store=rules.crop_cores.output.store,
         manifest=rules.crop_cores.output.manifest,
         weights=WEIGHTS,
-        # No label is read. The checkpoint is asked for so that Snakemake decides on this rule
-        # only when it knows whether training is to run again.
-        after=split_table("train") if CONFIG.labelled and TRAINS else [],
+        after=AFTER_SPLIT,
     output:
         logits=f"{RESULTS}/logits/{{slide}}.parquet",
     log:

@@ -24,6 +24,7 @@ if CONFIG.labelled:
             accuracy=rules.analyse_nk.output.accuracy,
             draws=rules.analyse_nk.output.confusion,
             confusion=rules.evaluate.output.confusion,
+            after=AFTER_SPLIT,
         output:
             over_n=figure_files(
                 "accuracy_n", "accuracy_n", "N and k", figure="accuracy against N"
@@ -103,6 +104,7 @@ if TRAINS:
     rule plot_training:
         input:
             history=rules.train.output.history,
+            after=AFTER_SPLIT,
         output:
             training=figure_files("training", "training", "Training", figure="history"),
         log:

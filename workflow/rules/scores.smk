@@ -6,6 +6,7 @@ rule score:
     input:
         logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
         cores=expand(rules.detect_cores.output.cores, slide=SLIDES),
+        after=AFTER_SPLIT,
     output:
         cores=f"{RESULTS}/scores/cores.parquet",
         patients=f"{RESULTS}/scores/patients.parquet",

@@ -14,7 +14,7 @@ with step(f"crop_cores {slide_id}", snakemake.log[0]):
             slide,
             snakemake.params.mpp,
             slide_id=slide_id,
-            table=snakemake.params.slides_table,
+            table=snakemake.config.get("slides", "slides.tsv"),
         )
     crop_cores(
         lambda: open_slide(snakemake.input.slide),

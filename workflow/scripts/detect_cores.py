@@ -9,12 +9,16 @@ from her2pyramid.steps import step
 from her2pyramid.tables.cores import CORES
 
 params = snakemake.params
+# The tables' names are for messages and for reading rows that the params hold already: as params
+# of their own, a new name would run every slide again.
+corrections_table = snakemake.config.get("corrections")
+slides_table = snakemake.config.get("slides", "slides.tsv")
 slide_id = snakemake.wildcards.slide
 with step(f"detect_cores {slide_id}", snakemake.log[0]):
     tma_map = read_tma_map(snakemake.input.tma_map, slide_id)
-    corrections = read_corrections(params.corrections_table, slide_id)
+    corrections = read_corrections(corrections_table, slide_id)
     with open_slide(snakemake.input.slide) as slide:
-        mpp = resolve_mpp(slide, params.mpp, slide_id=slide_id, table=params.slides_table)
+        mpp = resolve_mpp(slide, params.mpp, slide_id=slide_id, table=slides_table)
         overview, downsample = read_overview(slide, mpp)
     cores = detect_on_overview(
         overview,
@@ -26,7 +30,7 @@ with step(f"detect_cores {slide_id}", snakemake.log[0]):
         core_diameter_um=params.core_diameter_um,
         slide_path=snakemake.input.slide,
         map_path=snakemake.input.tma_map,
-        corrections_path=params.corrections_table,
+        corrections_path=corrections_table,
     )
     write_picture(draw_overview(overview, downsample, cores), snakemake.output.overview)
     CORES.write(cores, snakemake.output.cores)

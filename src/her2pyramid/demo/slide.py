@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from her2pyramid.demo.cohort import array_size_px
 from her2pyramid.demo.spec import DemoSpec
-from her2pyramid.demo.tissue import Stain, noise, random_stain, render_core
+from her2pyramid.demo.stain import Stain, random_stain
+from her2pyramid.demo.texture import noise
+from her2pyramid.demo.tissue import render_core
 from her2pyramid.files import atomic_path
 from her2pyramid.progress import track
 from her2pyramid.scores import N_CLASSES
@@ -56,8 +58,8 @@ def render_slide(
     slide = _glass(rng, width, height, stain)
     cores = truth[(truth["slide_id"] == slide_id) & (truth["status"] != "missing")]
 
-    def render(core: Any) -> tuple[Any, NDArray[np.uint8]]:
-        picture, _ = render_core(
+    def render(core: Any) -> tuple[Any, NDArray[np.float32]]:
+        light = render_core(
             _generator(spec, core.core_id),
             shares=[getattr(core, f"share_{score}") for score in range(N_CLASSES)],
             diameter_px=round(2 * core.radius),
@@ -65,12 +67,12 @@ def render_slide(
             torn=core.status == "torn",
             stain=stain,
         )
-        return core, picture
+        return core, light
 
     with ThreadPoolExecutor(threads) as pool:
-        pictures = pool.map(render, cores.itertuples())
-        for core, picture in track(pictures, len(cores), f"{slide_id}: cores rendered"):
-            _lay(slide, picture, core.x, core.y, stain)
+        rendered = pool.map(render, cores.itertuples())
+        for core, light in track(rendered, len(cores), f"{slide_id}: cores rendered"):
+            _lay(slide, light, core.x, core.y)
     write_pyramid(slide, path, mpp=spec.mpp, threads=threads)
     log.info("%s: written to %s", slide_id, path)
 
@@ -89,7 +91,7 @@ def _glass(rng: np.random.Generator, width: int, height: int, stain: Stain) -> N
         part = uneven[top // 64 : (top + TILE_PX) // 64]
         light = np.asarray(cv2.resize(part, (width, TILE_PX)), dtype=np.float32)
         band = np.tile(tile, (1, width // TILE_PX, 1)) + light[..., None]
-        glass[top : top + TILE_PX] = np.clip(band + glass_rgb, 0, 255)
+        glass[top : top + TILE_PX] = np.clip(np.rint(band + glass_rgb), 0, 255)
     for _ in range(int(width * height / 4e6)):
         x, y = rng.integers(60, width - 60), rng.integers(60, height - 60)
         _speck(rng, glass[y - 40 : y + 40, x - 40 : x + 40])
@@ -109,17 +111,16 @@ def _speck(rng: np.random.Generator, patch: NDArray[np.uint8]) -> None:
     patch[:] = patch * (1 - 0.55 * np.asarray(soft)[..., None])
 
 
-def _lay(
-    slide: NDArray[np.uint8], picture: NDArray[np.uint8], x: float, y: float, stain: Stain
-) -> None:
-    """Lay a core on the glass: what it lets through of the light that comes through the glass."""
-    side = len(picture)
+def _lay(slide: NDArray[np.uint8], light: NDArray[np.float32], x: float, y: float) -> None:
+    """Lay a core on the glass: the light that it lets through of what comes through the glass."""
+    side = len(light)
     left, top = round(x - side / 2), round(y - side / 2)
     x0, y0 = max(left, 0), max(top, 0)
     x1, y1 = min(left + side, slide.shape[1]), min(top + side, slide.shape[0])
-    part = picture[y0 - top : y1 - top, x0 - left : x1 - left]
+    part = light[y0 - top : y1 - top, x0 - left : x1 - left]
     region = slide[y0:y1, x0:x1]
-    region[:] = np.clip(region * (part / np.asarray(stain.glass, dtype=np.float32)), 0, 255)
+    # Rounded, not cut off: where there is no stain the light is 1 and the glass stays as it was.
+    region[:] = np.rint(region * part)
 
 
 def write_pyramid(

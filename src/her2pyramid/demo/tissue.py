@@ -1,9 +1,7 @@
 """Pictures of tissue: one core of invasive breast carcinoma, stained for HER2.
 
-Colours come by the Beer-Lambert law: each pixel has an amount of haematoxylin and of DAB, and
-lets light through as 10 to the minus their optical densities. The stains' vectors are near the
-usual ones (Ruifrok and Johnston 2001, Anal Quant Cytol Histol 23:291), the haematoxylin bluer,
-as HER2 assays have it.
+Epithelium and stroma are drawn straight - cells on a jittered lattice, fibres along x - each with
+its nuclei, and then bent by smooth random waves, so that outlines, fibres and nuclei bend together.
 """
 
 from __future__ import annotations
@@ -16,90 +14,45 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]
-
-HAEMATOXYLIN: Final = (0.69, 0.64, 0.33)
-DAB: Final = (0.28, 0.52, 0.81)
-CELL_UM: Final = 13.0
-"""Distance between neighbouring tumour cells."""
+from her2pyramid.demo.stain import Stain, transmittance
+from her2pyramid.demo.texture import Picture, bend, ellipse, noise, ramp
 
 # How strongly a score stains: membrane density, share of cells stained, share of a cell's outline
 # that is stained, width of the membrane, and a blush of the cytoplasm.
-MEMBRANE_OD: Final = (0.10, 0.26, 0.55, 1.05)
-STAINED_CELLS: Final = (0.06, 0.50, 0.88, 0.98)
-COMPLETENESS: Final = (0.18, 0.42, 0.86, 1.0)
-MEMBRANE_UM: Final = (0.55, 0.65, 0.85, 1.15)
-BLUSH_OD: Final = (0.004, 0.012, 0.05, 0.16)
+MEMBRANE_OD: Final = (0.09, 0.24, 0.52, 1.15)
+STAINED_CELLS: Final = (0.05, 0.55, 0.90, 0.99)
+COMPLETENESS: Final = (0.20, 0.45, 0.86, 1.0)
+MEMBRANE_UM: Final = (0.6, 0.65, 0.85, 1.25)
+BLUSH_OD: Final = (0.004, 0.014, 0.055, 0.17)
 
 
 @dataclass(frozen=True)
-class Stain:
-    """How one slide came out of the staining machine and the scanner.
+class _Habit:
+    """How a core's tumour grows: in nests, cords or glands, of larger or smaller cells."""
 
-    Attributes
-    ----------
-    haematoxylin, dab
-        Colour vectors, optical density by RGB channel.
-    haematoxylin_strength, dab_strength
-        Factors on the amounts.
-    glass
-        RGB of clear glass.
-    blur_px
-        Blur of the optics, as a standard deviation.
-    """
-
-    haematoxylin: tuple[float, ...]
-    dab: tuple[float, ...]
-    haematoxylin_strength: float
-    dab_strength: float
-    glass: tuple[float, ...]
-    blur_px: float
+    cell_um: float
+    nucleus_um: float
+    tumour: float
+    nest_um: float
+    stretch: float
+    glands: bool
+    cellularity: float
+    lymphocytes: float
 
 
-def random_stain(rng: np.random.Generator) -> Stain:
-    """A slide's stain, somewhat different from every other's."""
-
-    def vector(base: Sequence[float]) -> tuple[float, ...]:
-        v = np.array(base) + rng.normal(0, 0.02, 3)
-        return tuple(float(x) for x in v / np.linalg.norm(v))
-
-    return Stain(
-        vector(HAEMATOXYLIN),
-        vector(DAB),
-        float(rng.uniform(0.85, 1.2)),
-        float(rng.uniform(0.85, 1.15)),
-        tuple(float(x) for x in np.array([243, 243, 246]) + rng.normal(0, 1.5, 3)),
-        float(rng.uniform(0.5, 0.8)),
+def _habit(rng: np.random.Generator) -> _Habit:
+    cords = rng.random() < 0.4
+    cell_um = float(rng.uniform(11.5, 14.5))
+    return _Habit(
+        cell_um=cell_um,
+        nucleus_um=cell_um * float(rng.uniform(0.27, 0.32)),
+        tumour=float(rng.uniform(0.4, 0.78)),
+        nest_um=float(rng.uniform(38, 50) if cords else rng.uniform(55, 95)),
+        stretch=float(rng.uniform(1.8, 2.8) if cords else rng.uniform(1.0, 1.4)),
+        glands=bool(rng.random() < 0.35),
+        cellularity=float(rng.uniform(0.6, 1.3)),
+        lymphocytes=float(rng.uniform(0.6, 1.8)),
     )
-
-
-def transmitted(haematoxylin: Picture, dab: Picture, stain: Stain) -> Picture:
-    """Light through the stains: (height, width, 3), RGB, 0 to 255."""
-    out = np.empty((*haematoxylin.shape, 3), np.float32)
-    for channel in range(3):
-        density = haematoxylin * (
-            stain.haematoxylin[channel] * stain.haematoxylin_strength
-        ) + dab * (stain.dab[channel] * stain.dab_strength)
-        out[..., channel] = cv2.exp(density * np.float32(-np.log(10))) * stain.glass[channel]
-    return out
-
-
-def noise(rng: np.random.Generator, side: int, grain_px: float) -> Picture:
-    """Smooth random field of mean 0 and deviation 1 whose grains are about this wide."""
-    small = max(4, int(np.ceil(side / max(grain_px, 1.0))) + 3)
-    grains = rng.standard_normal((small, small), dtype=np.float32)
-    if grain_px > 1:
-        scale = side / (small - 3)
-        matrix = np.array([[scale, 0, -scale], [0, scale, -scale]], np.float32)
-        size = (side, side)
-        field = np.asarray(cv2.warpAffine(grains, matrix, size, flags=cv2.INTER_CUBIC))
-    else:
-        field = grains[:side, :side]
-    return np.asarray((field - field.mean()) / (field.std() + 1e-6), dtype=np.float32)
-
-
-def _blurred(picture: Picture, deviation_px: float) -> Picture:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), deviation_px), dtype=np.float32)
 
 
 def render_core(
@@ -110,7 +63,7 @@ def render_core(
     mpp: float,
     torn: bool,
     stain: Stain,
-) -> tuple[NDArray[np.uint8], Picture]:
+) -> Picture:
     """Render one core.
 
     Parameters
@@ -128,238 +81,222 @@ def render_core(
 
     Returns
     -------
-    RGB picture, (side, side, 3) uint8 with side = 1.15 diameters, and how much of each pixel is
-    tissue rather than glass, (side, side) float32 from 0 to 1.
+    Share of light that the core lets through, (side, side, 3) float32 RGB with side = 1.15
+    diameters; 1 where there is glass.
     """
     side = int(np.ceil(diameter_px * 1.15))
     um = 1 / mpp  # pixels a micron
-    tissue = core_outline(rng, side, diameter_px, um, torn=torn)
-    tumour = _tumour(rng, side, um)
-    lumen = _holes(rng, side, um, tumour)
-    haematoxylin, dab = _stroma(rng, side, um)
-    epithelium_h, epithelium_d = _epithelium(rng, side, um, shares)
-    haematoxylin += tumour * (epithelium_h - haematoxylin)
-    dab += tumour * (epithelium_d - dab)
-    # Sections are uneven: thickness varies over the core.
-    thickness = 1 + 0.12 * noise(rng, side, 150 * um)
-    solid = tissue * (1 - lumen)
-    haematoxylin *= thickness * solid
-    dab *= thickness * solid
-    rgb = transmitted(haematoxylin, dab, stain)
-    rgb = _blurred(rgb, stain.blur_px)
-    rgb += rng.standard_normal(rgb.shape[:2], dtype=np.float32)[..., None] * 1.8
-    return np.clip(rgb, 0, 255).astype(np.uint8), tissue
+    habit = _habit(rng)
+    tumour, stained = _epithelium(rng, side, um, habit, shares)
+    around = _stroma(rng, side, um, habit)
+    solid = core_outline(rng, side, diameter_px, um, torn=torn)
+    # Sections are uneven: their thickness varies over the core.
+    thick = solid * (1 + np.float32(0.09) * noise(rng, side, 150 * um))
+    bare = thick * _gaps(rng, side, um, tumour)
+    beside = np.where(tumour > 0.5, thick, bare)
+    haematoxylin, dab = (
+        np.asarray((cells - fibres) * (thick * tumour) + fibres * beside, dtype=np.float32)
+        for cells, fibres in zip(stained, around, strict=True)
+    )
+    return transmittance(haematoxylin, dab, stain)
 
 
 def core_outline(
     rng: np.random.Generator, side: int, diameter_px: int, um: float, *, torn: bool
 ) -> Picture:
     """Share of tissue in each pixel: a frayed disc, perhaps with parts torn out."""
-    y, x = np.mgrid[:side, :side].astype(np.float32) - (side - 1) / 2
-    angle, distance = np.arctan2(y, x), np.hypot(x, y)
-    radius = np.full_like(distance, diameter_px / 2 * 0.96)
+    line = np.arange(side, dtype=np.float32) - np.float32((side - 1) / 2)
+    y, x = line[:, None], line[None]
+    distance, angle = cv2.cartToPolar(np.tile(x, (side, 1)), np.tile(y, (1, side)))
+    # The radius by angle, on a circle of 1,024 steps.
+    circle = np.linspace(0, 2 * np.pi, 1025)
+    radius = np.full(1025, diameter_px / 2 * 0.96)
     for harmonic in range(2, 7):
-        wave = rng.normal(0, 0.012 / harmonic) * diameter_px
-        radius += np.float32(wave) * np.cos(harmonic * angle + np.float32(rng.uniform(0, 6.3)))
-    inside = (radius - distance) + 3 * um * noise(rng, side, 6 * um)
-    inside += 4 * um * noise(rng, side, 30 * um)
+        wave = rng.normal(0, 0.014 / harmonic) * diameter_px
+        radius += wave * np.cos(harmonic * circle + rng.uniform(0, 6.3))
+    steps = (angle * np.float32(1024 / (2 * np.pi))).astype(np.int16)
+    inside = np.take(radius.astype(np.float32), steps, mode="clip") - distance
+    inside += np.float32(2.5 * um) * noise(rng, side, 6 * um)
+    inside += np.float32(5 * um) * noise(rng, side, 35 * um)
     if torn:
         inside = np.minimum(inside, _tears(rng, x, y, diameter_px, um))
-    return np.asarray(np.clip(inside / (1.5 * um) + 0.5, 0, 1), dtype=np.float32)
+    return ramp(inside, -0.75 * um, 1.5 * um)
 
 
 def _tears(
     rng: np.random.Generator, x: Picture, y: Picture, diameter_px: int, um: float
 ) -> Picture:
     """Distance inside what two or three tears leave: a lost side, and clefts through the rest."""
-    side = x.shape[0]
-    wobble = 12 * um * noise(rng, side, 60 * um)
+    side = x.shape[1]
+    wobble = np.float32(10 * um) * noise(rng, side, 60 * um)
+    wobble += np.float32(2.5 * um) * noise(rng, side, 9 * um)
     direction = rng.uniform(0, 2 * np.pi)
-    along = x * np.cos(direction) + y * np.sin(direction)
-    left = rng.uniform(0.02, 0.2) * diameter_px - along + wobble
+    along = x * np.float32(np.cos(direction)) + y * np.float32(np.sin(direction))
+    left = np.float32(rng.uniform(0.02, 0.2) * diameter_px) - along + wobble
     for _ in range(2):
         direction = rng.uniform(0, 2 * np.pi)
-        across = x * np.cos(direction) + y * np.sin(direction)
-        cleft = np.abs(across - rng.uniform(-0.25, 0.25) * diameter_px + wobble)
-        left = np.minimum(left, cleft - rng.uniform(4, 12) * um)
+        across = x * np.float32(np.cos(direction)) + y * np.float32(np.sin(direction))
+        middle = np.float32(rng.uniform(-0.25, 0.25) * diameter_px)
+        cleft = np.abs(across - middle + wobble) - np.float32(rng.uniform(4, 12) * um)
+        left = np.minimum(left, cleft)
     return np.asarray(left, dtype=np.float32)
 
 
-def _tumour(rng: np.random.Generator, side: int, um: float) -> Picture:
-    """Where the tumour's nests and cords lie: 0 to 1, about two thirds of the core."""
-    field = noise(rng, side, 70 * um) + 0.55 * noise(rng, side, 28 * um)
-    field += 0.12 * noise(rng, side, 8 * um)
-    threshold = np.quantile(field[::8, ::8], rng.uniform(0.22, 0.42))
-    return np.asarray(np.clip((field - threshold) * 8 + 0.5, 0, 1), dtype=np.float32)
+def _gaps(rng: np.random.Generator, side: int, um: float, tumour: Picture) -> Picture:
+    """Share of stroma left by cracks, by vessels, and where it shrank away from nests."""
+    outside = cv2.distanceTransform((tumour < 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    shrunk = np.clip(noise(rng, side, 30 * um) * 2 - 1.6, 0, 3) * np.float32(1.1 * um)
+    left = ramp(np.asarray(outside, dtype=np.float32) - shrunk, 0, um)
+    pores = noise(rng, side, 16 * um) + np.float32(0.35) * noise(rng, side, 5 * um)
+    return left * (1 - ramp(pores, 2.5, 0.12))
 
 
-def _holes(rng: np.random.Generator, side: int, um: float, tumour: Picture) -> Picture:
-    """Lumina, clefts around nests, and cracks: 1 where there is glass."""
-    lumina = noise(rng, side, 22 * um) + 0.3 * noise(rng, side, 7 * um)
-    lumen = np.clip((lumina - 2.35) * 6, 0, 1)
-    # Tissue shrinks away from nests here and there.
-    edge = np.clip(1 - np.abs(tumour - 0.25) * 4, 0, 1)
-    cleft = edge * np.clip((noise(rng, side, 45 * um) - 0.9) * 4, 0, 1)
-    return np.asarray(np.maximum(lumen, cleft), dtype=np.float32)
+def _stroma(
+    rng: np.random.Generator, side: int, um: float, habit: _Habit
+) -> tuple[Picture, Picture]:
+    """Bundles of fibres with spindle-shaped nuclei, and lymphocytes: (haematoxylin, DAB)."""
+    fine = noise(rng, side, 13 * um, across_px=0.9 * um)
+    coarse = noise(rng, side, 40 * um, across_px=4.0 * um)
+    # Light bends at the fibres' edges: thin dark lines beside bright ones.
+    lines = ramp(fine, 1.1, 1.2) - np.float32(0.7) * ramp(-fine, 1.1, 1.2)
+    ground = np.float32(0.062) + np.float32(0.010) * fine + np.float32(0.013) * coarse
+    ground += np.float32(0.035) * lines
 
-
-def _stroma(rng: np.random.Generator, side: int, um: float) -> tuple[Picture, Picture]:
-    """Fibres with spindle-shaped nuclei, and lymphocytes: (haematoxylin, DAB)."""
-    flow = np.float32(np.pi / 2) * noise(rng, side, 160 * um)
-    fibres = _fibres(rng, side, um, flow)
-    haematoxylin = 0.062 + 0.024 * fibres + 0.016 * noise(rng, side, 50 * um)
-    nuclei = np.zeros((side, side), np.float32)
+    nuclei = np.zeros((side, side), np.uint8)
     area_um2 = (side / um) ** 2
-    crowd = noise(rng, side, 60 * um)
-    for cx, cy in rng.uniform(0, side, (int(area_um2 / 260), 2)):
-        here = int(cy), int(cx)
-        lymphocyte = crowd[here] > 1.0
-        if not lymphocyte and rng.random() < 0.45:
-            continue
-        axes = (
-            (rng.normal(2.9, 0.25), rng.normal(2.7, 0.25))
-            if lymphocyte
-            else (rng.normal(5.5, 1.2), rng.normal(1.5, 0.3))
-        )
-        angle = float(np.rad2deg(flow[here]))
-        depth = rng.uniform(0.65, 1.0)
-        _ellipse(nuclei, (cx, cy), axes, angle_deg=angle, um=um, value=depth)
-    nuclei = _blurred(nuclei, 0.5 * um)
-    haematoxylin = np.maximum(haematoxylin, 0) + 0.42 * nuclei
-    dab = 0.012 + 0.006 * np.clip(fibres, 0, None)
-    return haematoxylin.astype(np.float32), dab.astype(np.float32)
+    for x, y in rng.uniform(0, side, (int(area_um2 / 620 * habit.cellularity), 2)):
+        axes = (rng.normal(5.0, 1.2) * um, rng.normal(1.25, 0.25) * um)
+        ellipse(nuclei, (x, y), axes, rng.normal(0, 9), rng.uniform(110, 230))
+    crowd = noise(rng, side, 45 * um)
+    for x, y in rng.uniform(0, side, (int(area_um2 / 150 * habit.lymphocytes), 2)):
+        if crowd[int(y), int(x)] > rng.normal(1.35, 0.25):
+            radius = rng.normal(2.7, 0.25) * um
+            axes = (radius, radius * rng.uniform(0.85, 1))
+            ellipse(nuclei, (x, y), axes, rng.uniform(0, 180), rng.uniform(150, 255))
+    ground += nuclei * np.float32(0.42 / 255)
 
-
-def _fibres(rng: np.random.Generator, side: int, um: float, flow: Picture) -> Picture:
-    """Streaks that follow the flow: noise smeared along four directions, blended by direction."""
-    grain = noise(rng, side, 1.6 * um)
-    length = max(5, int(14 * um)) | 1
-    out = np.zeros((side, side), np.float32)
-    total = np.zeros((side, side), np.float32)
-    for direction in np.arange(4) * np.pi / 4:
-        kernel = np.zeros((length, length), np.float32)
-        half = length // 2
-        dx, dy = half * np.cos(direction), half * np.sin(direction)
-        start, end = (round(half - dx), round(half - dy)), (round(half + dx), round(half + dy))
-        cv2.line(kernel, start, end, 1.0)
-        smeared = cv2.filter2D(grain, -1, kernel / kernel.sum())
-        weight = np.square(np.square(np.square(np.cos(flow - np.float32(direction)))))
-        out += smeared * weight
-        total += weight
-    out /= total + 0.05
-    return np.asarray(out / (out.std() + 1e-6), dtype=np.float32)
+    waves = [(260 * um, 40 * um), (80 * um, 4 * um), (14 * um, 0.9 * um), (5 * um, 0.4 * um)]
+    x, y = bend(rng, side, waves, turn=rng.uniform(0, 2 * np.pi))
+    bent = cv2.remap(ground, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    patches = np.float32(1) + np.float32(0.22) * noise(rng, side, 60 * um)
+    haematoxylin = np.maximum(np.asarray(bent, dtype=np.float32) * patches, 0)
+    return haematoxylin, np.full((side, side), 0.014, np.float32)
 
 
 def _epithelium(
-    rng: np.random.Generator, side: int, um: float, shares: Sequence[float]
-) -> tuple[Picture, Picture]:
-    """Packed tumour cells whose membranes stain by score: (haematoxylin, DAB)."""
-    centres = _cell_centres(rng, side, um)
+    rng: np.random.Generator, side: int, um: float, habit: _Habit, shares: Sequence[float]
+) -> tuple[Picture, tuple[Picture, Picture]]:
+    """Tumour cells whose membranes stain by score: (where they are, (haematoxylin, DAB))."""
+    centres = _cell_centres(rng, side, habit.cell_um * um)
     n = len(centres)
-    cells, edge_px = _bent(rng, um, *_cells(centres, side))
-    columns, rows = centres[:, 0].astype(int), centres[:, 1].astype(int)
-    score = _regions(rng, side, um, shares)[rows, columns]
+    columns, rows = centres[:, 0].astype(np.intp), centres[:, 1].astype(np.intp)
+    cells, edge_px = _cells(rows, columns, side)
+    field = noise(rng, side, habit.nest_um * habit.stretch * um, across_px=habit.nest_um * um)
+    field += np.float32(0.3) * noise(rng, side, 0.45 * habit.nest_um * um)
+    depth = (field - np.quantile(field[::8, ::8], 1 - habit.tumour))[rows, columns]
+    if habit.glands:
+        # A gland's lumen lies in the thick of a nest.
+        hollow = noise(rng, side, 26 * um)[rows, columns]
+        depth = np.where((depth > 0.45) & (hollow > 1.0), -1.0, depth)
+    tumour = depth > 0
+
+    # Smooth regions of each score, mingling at their borders cell by cell.
+    place = noise(rng, side, 95 * um)[rows, columns] + rng.normal(0, 0.12, n)
+    bounds = np.quantile(
+        place[tumour] if tumour.any() else place, np.cumsum(shares)[:-1].clip(0, 1)
+    )
+    score = np.searchsorted(bounds, place)
 
     def per_cell(values: Sequence[float]) -> NDArray[np.float64]:
-        return np.asarray(np.asarray(values, dtype=np.float64)[score])
+        return np.asarray(values, dtype=np.float64)[score]
 
-    stained = rng.random(n) < per_cell(STAINED_CELLS)
-    strength = per_cell(MEMBRANE_OD) * rng.lognormal(0, 0.28, n) * stained
+    stains = tumour & (rng.random(n) < per_cell(STAINED_CELLS))
+    strength = np.minimum(per_cell(MEMBRANE_OD) * rng.lognormal(0, 0.22, n), 1.4) * stains
+    blush = per_cell(BLUSH_OD) * rng.lognormal(0, 0.35, n) * tumour
     # Along its outline a membrane is stained in stretches: a fine field against a cell's limit.
+    reach = np.interp(per_cell(COMPLETENESS), [0, 0.3, 0.8, 1.0], [-1.5, -0.3, 1.1, 3.2])
+    reach += rng.normal(0, 0.25, n)
+    width_px = per_cell(MEMBRANE_UM) * um * rng.lognormal(0, 0.1, n)
+    strong, blushing, reaching, narrow = (
+        look.astype(np.float32)[cells] for look in (strength, blush, reach, 1 / width_px)
+    )
+
     patchy = noise(rng, side, 3.5 * um)
-    limit = np.array([-1.5, -0.3, 1.1, 3.0], np.float32)
-    reach = np.interp(per_cell(COMPLETENESS), [0, 0.3, 0.8, 1.0], limit) + rng.normal(0, 0.25, n)
-    width = (per_cell(MEMBRANE_UM) * um).astype(np.float32)
-    drawn = np.clip((reach.astype(np.float32)[cells] - patchy) * 3 + 0.5, 0, 1)
-    membrane = cv2.exp(-((edge_px / width[cells]) ** 2)) * drawn
-    dab = membrane * strength.astype(np.float32)[cells]
-    grain = 1 + 0.35 * noise(rng, side, 1.2 * um)
-    blush = (per_cell(BLUSH_OD) * rng.lognormal(0, 0.4, n)).astype(np.float32)[cells]
-    dab += blush * np.clip(grain, 0, None)
-    dab *= 1 + 0.12 * noise(rng, side, 90 * um)
-
-    nuclei = np.zeros((side, side), np.float32)
-    for cx, cy in centres:
-        size = rng.normal(4.1, 0.5)
-        offset = rng.normal(0, 0.6 * um, 2)
-        axes = (size, size * rng.uniform(0.68, 0.95))
-        depth = rng.uniform(0.55, 1.0)
-        centre = (cx + offset[0], cy + offset[1])
-        _ellipse(nuclei, centre, axes, angle_deg=rng.uniform(0, 180), um=um, value=depth)
-    soft = _blurred(nuclei, 0.45 * um)
-    # Vesicular nuclei: a darker rim, clumped chromatin.
-    rim = np.clip(soft - _blurred(nuclei, 1.6 * um), 0, 1)
-    chromatin = 1 + 0.30 * noise(rng, side, 1.3 * um)
-    haematoxylin = 0.038 + 0.024 * np.clip(grain, 0, 2) + soft * 0.21 * chromatin + 0.26 * rim
+    scaled = edge_px * narrow
+    profile = cv2.exp(-scaled * scaled)
+    grain = np.float32(1) + np.float32(0.3) * noise(rng, side, 1.3 * um)
+    uneven = np.float32(1) + np.float32(0.14) * noise(rng, side, 80 * um)
+    nuclei = _nuclei(rng, side, um, habit, centres[tumour])
+    membrane = strong * profile * ramp(reaching - patchy, -0.17, 0.34)
     # Over a nucleus there is little cytoplasm to stain.
-    dab *= 1 - 0.55 * soft
-    return haematoxylin.astype(np.float32), np.maximum(dab, 0).astype(np.float32)
+    dab = membrane * (1 - np.float32(0.3) * nuclei) + blushing * grain * (
+        1 - nuclei * np.float32(0.6)
+    )
+    dab *= uneven
+    # Unstained outlines show faintly too.
+    cytoplasm = np.float32(0.052) * grain + np.float32(0.022) * cv2.exp(
+        -((edge_px * np.float32(1 / um)) ** 2)
+    )
+    # Vesicular nuclei: a darker rim, clumped chromatin.
+    rim = np.maximum(nuclei - cv2.GaussianBlur(nuclei, (0, 0), 1.1 * um), 0)
+    clumped = np.float32(1) + np.float32(0.28) * noise(rng, side, 1.5 * um)
+    haematoxylin = cytoplasm + nuclei * clumped * np.float32(0.20) + np.float32(0.30) * rim
+
+    waves = [(90 * um, 6 * um), (12 * um, 1.2 * um), (4.5 * um, 0.4 * um)]
+    x, y = bend(rng, side, waves, turn=rng.uniform(0, 2 * np.pi))
+    layers = cv2.merge([haematoxylin, dab, tumour.astype(np.float32)[cells]])
+    bent = cv2.remap(layers, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    bent_h, bent_d, where = (np.asarray(layer, dtype=np.float32) for layer in cv2.split(bent))
+    return where, (bent_h, np.maximum(bent_d, 0))
 
 
-def _cell_centres(rng: np.random.Generator, side: int, um: float) -> NDArray[np.float64]:
+def _nuclei(
+    rng: np.random.Generator,
+    side: int,
+    um: float,
+    habit: _Habit,
+    centres: NDArray[np.float64],
+) -> Picture:
+    """Nuclei of the tumour's cells, 0 to 1."""
+    canvas = np.zeros((side, side), np.uint8)
+    n = len(centres)
+    size = habit.nucleus_um * um * rng.lognormal(0, 0.13, n)
+    across = size * rng.uniform(0.66, 0.95, n)
+    angle = rng.uniform(0, 180, n)
+    value = rng.uniform(120, 255, n)
+    # A section misses the nucleus of some cells.
+    value[rng.random(n) < 0.08] = 0
+    places = centres + rng.normal(0, 0.07 * habit.cell_um * um, (n, 2))
+    for i in range(n):
+        place = (places[i, 0], places[i, 1])
+        ellipse(canvas, place, (size[i], across[i]), angle[i], value[i])
+    soft = cv2.GaussianBlur(canvas, (0, 0), 0.4 * um)
+    return soft * np.float32(1 / 255)
+
+
+def _cell_centres(rng: np.random.Generator, side: int, step_px: float) -> NDArray[np.float64]:
     """Centres of packed cells, (cells, 2) as x, y: a jittered lattice."""
-    step = CELL_UM * um
-    y, x = np.mgrid[step / 2 : side : step * 0.87, step / 2 : side : step]
-    x[1::2] += step / 2
-    centres = np.stack([x.ravel(), y.ravel()], axis=1) + rng.normal(0, 0.2 * step, (x.size, 2))
+    y, x = np.mgrid[step_px / 2 : side : step_px * 0.87, step_px / 2 : side : step_px]
+    x[1::2] += step_px / 2
+    centres = np.stack([x.ravel(), y.ravel()], axis=1)
+    centres += rng.normal(0, 0.17 * step_px, centres.shape)
     return np.asarray(np.clip(centres, 1, side - 2), dtype=np.float64)
 
 
-def _cells(centres: NDArray[np.float64], side: int) -> tuple[NDArray[np.int32], Picture]:
+def _cells(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], side: int
+) -> tuple[NDArray[np.int32], Picture]:
     """Which cell each pixel belongs to, and its distance in pixels from the cell's outline."""
     seeds = np.full((side, side), 255, np.uint8)
-    columns, rows = centres[:, 0].astype(int), centres[:, 1].astype(int)
     seeds[rows, columns] = 0
     _, labels = cv2.distanceTransformWithLabels(
         seeds, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     # OpenCV numbers the seeds in its own order: map its numbers to the cells'.
     number = np.zeros(int(labels.max()) + 1, np.int32)
-    number[labels[rows, columns]] = np.arange(len(centres))
-    cells = number[labels]
+    number[labels[rows, columns]] = np.arange(len(rows))
     outline = np.full((side, side), 255, np.uint8)
-    outline[:, 1:][cells[:, 1:] != cells[:, :-1]] = 0
-    outline[1:][cells[1:] != cells[:-1]] = 0
+    outline[:, 1:][labels[:, 1:] != labels[:, :-1]] = 0
+    outline[1:][labels[1:] != labels[:-1]] = 0
     edge_px = cv2.distanceTransform(outline, cv2.DIST_L2, 3)
-    return cells, np.asarray(edge_px, dtype=np.float32)
-
-
-def _bent(
-    rng: np.random.Generator, um: float, cells: NDArray[np.int32], edge_px: Picture
-) -> tuple[NDArray[np.int32], Picture]:
-    """The same cells with curved and uneven outlines."""
-    side = cells.shape[0]
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    x += 1.3 * um * noise(rng, side, 9 * um) + 0.5 * um * noise(rng, side, 3 * um)
-    y += 1.3 * um * noise(rng, side, 9 * um) + 0.5 * um * noise(rng, side, 3 * um)
-    border = cv2.BORDER_REFLECT
-    # float32 holds whole numbers to 16 million: more than the cells of a core.
-    moved = cv2.remap(cells.astype(np.float32), x, y, cv2.INTER_NEAREST, borderMode=border)
-    distance = cv2.remap(edge_px, x, y, cv2.INTER_LINEAR, borderMode=border)
-    return moved.astype(np.int32), np.asarray(distance, dtype=np.float32)
-
-
-def _regions(
-    rng: np.random.Generator, side: int, um: float, shares: Sequence[float]
-) -> NDArray[np.int64]:
-    """The score of each place: smooth regions, neighbours a step apart, with the given shares."""
-    field = noise(rng, side, 90 * um)
-    bounds = np.quantile(field[::8, ::8], np.clip(np.cumsum(shares)[:-1], 0, 1))
-    return np.searchsorted(bounds, field)
-
-
-def _ellipse(
-    picture: Picture,
-    centre_px: tuple[float, float],
-    axes_um: tuple[float, float],
-    *,
-    angle_deg: float,
-    um: float,
-    value: float,
-) -> None:
-    """Draw a filled ellipse with subpixel place and size."""
-    shift = 3
-    scale = 1 << shift
-    axes = tuple(max(1, round(axis * um * scale)) for axis in axes_um)
-    centre = (round(centre_px[0] * scale), round(centre_px[1] * scale))
-    cv2.ellipse(picture, centre, axes, angle_deg, 0, 360, value, -1, cv2.LINE_AA, shift)
+    return number[labels], np.asarray(edge_px, dtype=np.float32)
