@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from her2pyramid.files import sha256
+
 PACKAGE: Final = "her2pyramid"
 
 NEUTRAL: Final = frozenset(
@@ -39,6 +41,11 @@ def fingerprint(*modules: str) -> str:
     for name in sorted(reachable(f"{PACKAGE}.{module}" for module in modules)):
         digest.update(f"{name}\0{_tree(name)}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def file_fingerprint(name: str) -> str:
+    """Fingerprint of a file of this package that is no module, such as a template."""
+    return sha256(Path(__file__).parent / name)[:16]
 
 
 def reachable(modules: Iterable[str]) -> set[str]:

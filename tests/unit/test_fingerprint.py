@@ -70,3 +70,11 @@ def test_neutral_modules_exist():
     folder = Path(fp.__file__).parent
     for name in fp.NEUTRAL:
         assert (folder / f"{name.removeprefix('her2pyramid.')}.py").is_file()
+
+
+def test_files_that_are_no_modules(tmp_path, monkeypatch):
+    monkeypatch.setattr(fp, "__file__", str(tmp_path / "fingerprint.py"))
+    (tmp_path / "page.j2").write_text("a")
+    first = fp.file_fingerprint("page.j2")
+    (tmp_path / "page.j2").write_text("b")
+    assert fp.file_fingerprint("page.j2") != first

@@ -76,7 +76,7 @@ class Workspace:
         path = self.folder / "config.yaml"
         config = yaml.safe_load(path.read_text())
         for key, value in changes.items():
-            config[key] = config[key] | value if isinstance(value, dict) else value
+            config[key] = config.get(key, {}) | value if isinstance(value, dict) else value
         path.write_text(yaml.safe_dump(config))
 
     def edit(self, name: str, old: str, new: str) -> None:

@@ -8,7 +8,7 @@ from snakemake.utils import validate
 from her2pyramid import config as configuration
 from her2pyramid import inputs
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.fingerprint import fingerprint
+from her2pyramid.fingerprint import file_fingerprint, fingerprint
 
 
 report: "../report/workflow.rst"

@@ -156,6 +156,7 @@ rule report:
         figures=FIGURE_NAMES,
         config=CONFIG.model_dump(mode="json"),
         code=fingerprint("report.build"),
+        template=file_fingerprint("report/templates/report.html.j2"),
     message:
         "Writing the report"
     script:

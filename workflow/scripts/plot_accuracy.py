@@ -17,9 +17,7 @@ def files(name):
 
 
 with step("plot_accuracy", snakemake.log[0]):
-    plot_accuracy_against_n(
-        accuracy, draws, k=params.fixed_k, n_marked=params.n, **files("over_n")
-    )
+    plot_accuracy_against_n(accuracy, draws, k=params.fixed_k, n_marked=params.n, **files("over_n"))
     plot_accuracy_against_k(
         accuracy, draws, n=params.fixed_n, k_marked=params.fixed_k, **files("over_k")
     )

@@ -11,9 +11,7 @@ with step("simulate_cohort", snakemake.log[0]):
         simulate_tables(snakemake.params.slides, DemoSpec(**snakemake.params.spec)),
         maps={
             slide: Path(path)
-            for slide, path in zip(
-                snakemake.params.slides, snakemake.output.maps, strict=True
-            )
+            for slide, path in zip(snakemake.params.slides, snakemake.output.maps, strict=True)
         },
         votes=Path(snakemake.output.votes),
         truth=Path(snakemake.output.truth),

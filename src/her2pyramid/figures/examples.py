@@ -309,9 +309,10 @@ def _patch(
             Rectangle((left, top), side, side, fill=False, linewidth=width, edgecolor=colour)
         )
     # Beside the frame, on the side where there is room: a small frame would hide under its name.
-    beside: dict[str, Any] = {"x": left + 1.1 * side, "ha": "left"}
+    gap = 0.02 * shown_px
+    beside: dict[str, Any] = {"x": left + side + gap, "ha": "left"}
     if left + side > 0.9 * shown_px:
-        beside = {"x": left - 0.1 * side, "ha": "right"}
+        beside = {"x": left - gap, "ha": "right"}
     overview.text(y=top, s=name, **beside, **{**tag, "fontsize": 5.5})
 
 
@@ -330,7 +331,10 @@ def _histogram(ax: Axes, core: Any) -> None:
     ax.set_xticks(range(N_CLASSES), scores.NAMES)
     ax.set_xlim(-0.6, N_CLASSES - 0.4)
     ax.set_ylim(0, size * 1.04)
-    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if size <= 5:
+        ax.set_yticks(range(size + 1))
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.tick_params(axis="x", length=0, labelsize=5.8)
     ax.set_ylabel("PSSs of the KCS", fontsize=6, labelpad=2)
 

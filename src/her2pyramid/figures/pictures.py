@@ -61,10 +61,10 @@ def show(ax: Axes, picture: NDArray[np.uint8], *, side_um: float) -> None:
     words = f"{bar_um:g} µm" if bar_um < 1000 else f"{bar_um / 1000:g} mm"
     # A white ground: bar and words are readable on any stain.
     ax.text(
-        right - length / 2,
+        right,
         bottom - 0.015 * side_px,
         words,
-        ha="center",
+        ha="right",  # a bar can be shorter than its words, which must stay in the picture
         va="bottom",
         fontsize=5.5,
         bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.2},
@@ -76,6 +76,7 @@ def show(ax: Axes, picture: NDArray[np.uint8], *, side_um: float) -> None:
             color=colour,
             lw=width,
             solid_capstyle="butt",
+            zorder=4,  # above the words' ground
         )
     ax.set_xlim(-0.5, side_px - 0.5)
     ax.set_ylim(side_px - 0.5, -0.5)

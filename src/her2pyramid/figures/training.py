@@ -21,6 +21,8 @@ from her2pyramid.tables.history import HISTORY
 
 MOST_RATES: Final = 5
 """Learning rates named on the axis."""
+LOG_FROM: Final = 10
+"""Losses that differ by more than this factor are drawn on a logarithmic axis."""
 
 
 def plot_training(history: Path, *, svg: Path, png: Path) -> None:
@@ -39,6 +41,7 @@ def plot_training(history: Path, *, svg: Path, png: Path) -> None:
         If the history has no epoch.
     """
     table = HISTORY.read(history).sort_values("epoch")
+    table["epoch"] += 1  # people, and the log, count from 1
     if table.empty:
         raise Her2PyramidError(
             "the history of training has no epoch",
@@ -49,8 +52,8 @@ def plot_training(history: Path, *, svg: Path, png: Path) -> None:
     # A line through one or two epochs is hard to see without its points.
     marker = "o" if len(table) <= 30 else ""
     with style.figure(style.ONE_COLUMN_MM, 80, svg=svg, png=png) as fig:
-        losses = style.axes_mm(fig, 14, 7, 72, 39)
-        rate = style.axes_mm(fig, 14, 51, 72, 18)
+        losses = style.axes_mm(fig, 16, 7, 70, 39)
+        rate = style.axes_mm(fig, 16, 51, 70, 18)
         for column, label, colour, dash in (
             ("train_loss", "training", style.GREY, "--"),
             ("val_loss", "validation", style.BLUE, "-"),
@@ -74,11 +77,15 @@ def plot_training(history: Path, *, svg: Path, png: Path) -> None:
             label=f"weights kept: epoch {best['epoch']:.0f}",
             zorder=3,
         )
-        # The first epochs can lie far above the rest, which is what one wants to see.
-        losses.set_yscale("log")
-        losses.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        losses.yaxis.set_minor_formatter(NullFormatter())
-        losses.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        values = table[["train_loss", "val_loss"]].to_numpy()
+        if values.min() > 0 and values.max() / values.min() > LOG_FROM:
+            # The first epochs lie far above the rest, which is what one wants to see.
+            losses.set_yscale("log")
+            losses.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            losses.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            losses.yaxis.set_minor_formatter(NullFormatter())
+        else:
+            losses.set_ylim(bottom=0)
         losses.set_ylabel("Loss")
         losses.legend(
             loc="lower right", bbox_to_anchor=(1.0, 1.01), ncols=3, borderaxespad=0, columnspacing=1
@@ -97,7 +104,7 @@ def plot_training(history: Path, *, svg: Path, png: Path) -> None:
         rate.set_ylim(rates[0] / 1.5, rates[-1] * 1.5)
         every = math.ceil(len(rates) / MOST_RATES)
         rate.yaxis.set_major_locator(FixedLocator(rates[::-every]))
-        rate.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+        rate.yaxis.set_major_formatter(FuncFormatter(_rate))
         rate.yaxis.set_minor_locator(NullLocator())
         rate.set_ylabel("Learning rate")
         rate.set_xlabel("Epoch")
@@ -106,3 +113,9 @@ def plot_training(history: Path, *, svg: Path, png: Path) -> None:
             ax.set_xlim(first - 0.02 * (last - first) - 0.3, last + 0.02 * (last - first) + 0.3)
             ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
             ax.axvline(best["epoch"], color=style.VERMILION, lw=0.7, ls=(0, (4, 2)), zorder=0)
+
+
+def _rate(value: float, _: object) -> str:
+    """A learning rate for people: 2.5e-5."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"

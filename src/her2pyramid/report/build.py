@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,22 +19,23 @@ import yaml
 from numpy.typing import NDArray
 
 from her2pyramid.cores import CoreStore
+from her2pyramid.errors import Her2PyramidError
 from her2pyramid.figures.counts import FEW_CORES, rightly
 from her2pyramid.figures.pictures import core_picture
 from her2pyramid.figures.style import SCORE_COLOURS, TEXT_ON_SCORE
 from her2pyramid.files import atomic_path
 from her2pyramid.report.captions import caption
-from her2pyramid.scores import N_CLASSES, NAMES
+from her2pyramid.scores import N_CLASSES, NAMES, NOT_DIAGNOSTIC
 from her2pyramid.tables.cores import CORES
 from her2pyramid.tables.labels import CONSENSUS, FLOW, SPLIT, SPLITS
 from her2pyramid.tables.metrics import ALL_SCORES, METRICS
 from her2pyramid.tables.nk import ACCURACY
 from her2pyramid.tables.scores import CORE_SCORES
 
-OVERVIEW_PX: Final = 1100
-THUMBNAIL_PX: Final = 220
+# Twice what the page shows, for screens with fine pixels and for print.
+OVERVIEW_PX: Final = 1400
+THUMBNAIL_PX: Final = 480
 JPEG_QUALITY: Final = 88
-FIGURE_PX: Final = 2000
 
 METRIC_WORDS: Final = {
     "accuracy": "Accuracy",
@@ -45,6 +47,10 @@ METRIC_WORDS: Final = {
     "adjacent_accuracy_both": "Adjacent: label and score in the pair",
     "adjacent_accuracy_cut": "Adjacent: cut between the two",
 }
+SHARES: Final = ("accuracy", "sensitivity", "specificity", "adjacent")
+"""Metrics (by how their names begin) that are a count of cores out of others."""
+PICTURES: Final = 200
+"""Wrongly scored cores shown with a picture; a page with more would be slow to open."""
 PACKAGES: Final = ("her2pyramid", "torch", "torchvision", "zarr", "numpy", "snakemake")
 
 
@@ -91,13 +97,18 @@ def build_report(
     scored = CORE_SCORES.read(scores)
     found = {slide: CORES.read(path) for slide, path in cores.items()}
     about: dict[str, Any] = {
-        "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-        "versions": [(name, version(name)) for name in PACKAGES],
+        "config": yaml.safe_dump(
+            config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=96
+        ),
+        "versions": [(name, version(name)) for name in PACKAGES]
+        + [("Python", platform.python_version())],
+        "synthetic": config["demo"] is not None,
+        "trained_here": config["model"]["weights"] is None,
         "score_names": NAMES,
         "score_styles": list(zip(SCORE_COLOURS, TEXT_ON_SCORE, strict=True)),
         "n": config["score"]["n"],
         "k": config["score"]["k"],
-        "slides": [_slide(slide, found[slide], overviews[slide]) for slide in found],
+        "slides": [_slide(slide, found[slide], overviews[slide], scored) for slide in found],
         "distribution": _distribution(scored),
         "n_scored": len(scored),
         "labelled": labelled is not None,
@@ -105,11 +116,12 @@ def build_report(
     }
     n_test = 0
     if labelled is not None:
-        facts = _evaluation(labelled, scored, stores, config)
+        positions = pd.concat(found.values())
+        facts = _evaluation(labelled, scored, positions, stores, config)
         n_test = facts["n_test"]
         about |= facts
     about["figures"] = [
-        (*caption(name, config, n_test), _figure(path)) for name, path in figures.items()
+        (*caption(name, config, n_test), *_figure(path)) for name, path in figures.items()
     ]
     lines = _headline(about, page)
     environment = jinja2.Environment(
@@ -126,16 +138,18 @@ def build_report(
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _slide(slide_id: str, cores: pd.DataFrame, overview: Path) -> dict[str, Any]:
+def _slide(
+    slide_id: str, cores: pd.DataFrame, overview: Path, scored: pd.DataFrame
+) -> dict[str, Any]:
     counts = cores["status"].value_counts()
-    picture = cv2.imread(str(overview))
     return {
         "id": slide_id,
         "present": int(counts.get("present", 0)),
         "missing": int(counts.get("missing", 0)),
         "rejected": int(counts.get("rejected", 0)),
         "manual": int((cores["origin"] == "manual").sum()),
-        "picture": _jpeg(_at_most(np.asarray(picture, dtype=np.uint8)[..., ::-1], OVERVIEW_PX)),
+        "scores": _distribution(scored[scored["slide_id"] == slide_id]),
+        "picture": _jpeg(_at_most(_read(overview), OVERVIEW_PX)),
     }
 
 
@@ -144,14 +158,17 @@ def _distribution(scored: pd.DataFrame) -> list[tuple[str, int]]:
 
 
 def _evaluation(
-    labelled: Labelled, scored: pd.DataFrame, stores: Mapping[str, Path], config: dict[str, Any]
+    labelled: Labelled,
+    scored: pd.DataFrame,
+    positions: pd.DataFrame,
+    stores: Mapping[str, Path],
+    config: dict[str, Any],
 ) -> dict[str, Any]:
     consensus = CONSENSUS.read(labelled.consensus)
     splits = {name: SPLIT.read(labelled.splits[name]) for name in SPLITS}
     test = splits["test"]
     n, k = config["score"]["n"], config["nk"]["fixed_k"]
-    accuracy = ACCURACY.read(labelled.accuracy)
-    spread = accuracy[(accuracy["n"] == n) & (accuracy["k"] == k)].iloc[0]
+    spread = _spread(labelled.accuracy, n, k)
     metrics = METRICS.read(labelled.metrics)
     whole = metrics[metrics["scores"] == ALL_SCORES].set_index("metric")["value"]
     counts = [
@@ -175,13 +192,15 @@ def _evaluation(
         },
         "draws": int(spread["draws"]),
         "nk_k": k,
+        "aggregation": config["score"]["aggregation"],
         "balanced_accuracy": _number(whole["balanced_accuracy"]),
         "kappa": _number(whole["quadratic_weighted_kappa"]),
         "metrics": [
-            (METRIC_WORDS[row["metric"]], row["scores"], _number(row["value"]), row["n"])
+            (METRIC_WORDS[row["metric"]], row["scores"], _metric(row), row["n"])
             for row in metrics.to_dict("records")
         ],
-        "errors": _errors(test, scored, consensus, stores),
+        "errors": _errors(test, scored, consensus, positions, stores),
+        "most_pictures": PICTURES,
         "excluded": [
             {"reason": reason, "cores": len(cores), "ids": ", ".join(sorted(cores["core_id"]))}
             for reason, cores in consensus.groupby("reason")
@@ -196,34 +215,78 @@ def _patterns(consensus: pd.DataFrame) -> list[tuple[str, int, str]]:
     return [(pattern, count, decider) for (pattern, decider), count in counted.most_common()]
 
 
+def _spread(accuracy: Path, n: int, k: int) -> pd.Series:
+    """The row of the Monte Carlo draws at a setting."""
+    table = ACCURACY.read(accuracy)
+    found = table[(table["n"] == n) & (table["k"] == k) & (table["method"] == "monte_carlo")]
+    if found.empty:
+        raise Her2PyramidError(
+            f"there are no draws at N = {n}, k = {k}",
+            where=accuracy,
+            remedy="add score.n to nk.n and run the analysis of N and k again",
+        )
+    return found.iloc[0]
+
+
 def _errors(
     test: pd.DataFrame,
     scored: pd.DataFrame,
     consensus: pd.DataFrame,
+    positions: pd.DataFrame,
     stores: Mapping[str, Path],
 ) -> list[dict[str, Any]]:
     """The test cores whose score isn't their label: the largest errors, then the surest, first."""
+    reads = [*(f"n_{score}" for score in range(N_CLASSES)), "n_nd"]
     table = test.merge(scored.drop(columns=["slide_id", "patient_id"]), on="core_id")
-    table = table.merge(consensus[["core_id", "vote_pattern", "decided_by"]], on="core_id")
+    table = table.merge(consensus[["core_id", "vote_pattern", "decided_by", *reads]], on="core_id")
+    table = table.merge(positions[["core_id", "row", "col"]], on="core_id")
     wrong = table[table["score"] != table["label"]].copy()
-    wrong["size"] = (wrong["score"] - wrong["label"]).abs()
-    wrong = wrong.sort_values(["size", "confidence"], ascending=False)
+    wrong["steps"] = (wrong["score"] - wrong["label"]).abs()
+    wrong = wrong.sort_values(["steps", "confidence", "core_id"], ascending=[False, False, True])
     return [
         {
             "core_id": row["core_id"],
+            "slide_id": row["slide_id"],
+            "position": f"{row['row']}{row['col']}",
             "patient_id": row["patient_id"],
-            "votes": row["vote_pattern"],
+            "votes": _votes([row[name] for name in reads]),
+            "pattern": row["vote_pattern"],
             "decided_by": row["decided_by"],
             "label": int(row["label"]),
             "score": int(row["score"]),
-            "shares": [float(row[f"share_{score}"]) for score in range(N_CLASSES)],
+            "steps": int(row["steps"]),
+            "kcs": _kcs(row),
             "confidence": _number(row["confidence"]),
-            "picture": _jpeg(
-                core_picture(CoreStore(stores[row["slide_id"]], row["core_id"]), THUMBNAIL_PX)
-            ),
+            "picture": _thumbnail(stores[row["slide_id"]], row["core_id"])
+            if shown < PICTURES
+            else None,
         }
-        for row in wrong.to_dict("records")
+        for shown, row in enumerate(wrong.to_dict("records"))
     ]
+
+
+def _votes(counts: Sequence[int]) -> str:
+    """Readers by score: "1+ by 4, 2+ by 1"; empty without a reader."""
+    names = (*NAMES, NOT_DIAGNOSTIC)
+    return ", ".join(f"{name} by {n}" for n, name in zip(counts, names, strict=True) if n)
+
+
+def _kcs(row: Mapping[Any, Any]) -> list[tuple[int, int]]:
+    """Each score predicted in the KCS, and by how many of its PSSs."""
+    size = min(row["k"], row["n"])
+    counts = [(score, round(row[f"share_{score}"] * size)) for score in range(N_CLASSES)]
+    return [(score, count) for score, count in counts if count]
+
+
+def _thumbnail(store: Path, core_id: str) -> str:
+    return _jpeg(core_picture(CoreStore(store, core_id), THUMBNAIL_PX))
+
+
+def _metric(row: Mapping[Any, Any]) -> str:
+    """A metric for people: shares of few cores as counts."""
+    if row["metric"].startswith(SHARES) and row["n"] and not np.isnan(row["value"]):
+        return rightly(row["value"], row["n"])
+    return _number(row["value"])
 
 
 def _number(value: float | None) -> str:
@@ -232,16 +295,19 @@ def _number(value: float | None) -> str:
 
 def _headline(about: dict[str, Any], page: Path) -> list[str]:
     lines = [f"Report: {page}"]
-    spread = ", ".join(f"{count} x {name}" for name, count in about["distribution"])
+    spread = ", ".join(f"{name}: {count}" for name, count in about["distribution"])
     lines.append(
         f"Scored: {about['n_scored']} cores ({spread}), N = {about['n']}, k = {about['k']}"
     )
     if about["labelled"]:
         test = f"{about['n_test']} test cores of {about['n_test_patients']} patients"
+        s = about["spread"]
         if about["few_test"]:
-            lines.append(f"Test: {test}: too few to say how good the scores are")
+            lines += [
+                f"Test: {test}: {s['median']} right in the median draw; "
+                "so few cores carry no weight",
+            ]
         else:
-            s = about["spread"]
             lines += [
                 f"Test: {test}",
                 f"Accuracy over {about['draws']:,} draws of PSSs: median {s['median']}, "
@@ -261,16 +327,31 @@ def _at_most(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     return np.asarray(small, dtype=np.uint8)
 
 
-def _figure(path: Path) -> str:
-    picture = np.asarray(cv2.imread(str(path)), dtype=np.uint8)
-    small = _at_most(picture, FIGURE_PX)
-    return _data(cv2.imencode(".png", small)[1].tobytes(), "png")
+def _figure(path: Path) -> tuple[str, int]:
+    """A figure for an <img>, and its width: lines are smaller as PNG, tissue as JPEG."""
+    picture = _read(path)
+    png = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1].tobytes()
+    return min(_data(png, "png"), _jpeg(picture), key=len), picture.shape[1] // 2
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    """A picture file as (height, width, 3) RGB."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        raise Her2PyramidError(
+            "the picture can't be read",
+            where=path,
+            remedy="delete it and run again: it will be made anew",
+        )
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def _jpeg(picture: NDArray[np.uint8]) -> str:
     """A picture for an <img>: a data address."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    return _data(cv2.imencode(".jpg", picture[..., ::-1], quality)[1].tobytes(), "jpeg")
+    return _data(
+        cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), quality)[1].tobytes(), "jpeg"
+    )
 
 
 def _data(content: bytes, kind: str) -> str:
