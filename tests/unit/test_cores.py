@@ -123,7 +123,7 @@ def test_a_failing_reader_leaves_nothing(slide, tmp_path, monkeypatch):
         raise ValueError("bad tile")
 
     monkeypatch.setattr(slide, "_read_inside", unreadable)
-    with pytest.raises(Her2PyramidError, match="memory.tif(.|\n)*bad tile"):
+    with pytest.raises(Her2PyramidError, match=r"memory\.tif(.|\n)*bad tile"):
         crop(slide, tmp_path, {"C1": (500, 400, 150)})
     assert list(tmp_path.iterdir()) == []
 
@@ -136,7 +136,7 @@ def test_a_damaged_chunk_is_an_error_that_names_it(slide, tmp_path, place):
     at = len(content) // 3 if place == "middle" else len(content) - 9
     content[at] ^= 0xFF
     shard.write_bytes(content)
-    with pytest.raises(Her2PyramidError, match="C1, level 0.*damaged") as caught:
+    with pytest.raises(Her2PyramidError, match=r"C1, level 0.*damaged") as caught:
         CoreStore(store, "C1").decode(0)
     assert str(store) in str(caught.value)
     assert "delete" in caught.value.remedy

@@ -153,7 +153,7 @@ def test_missing_slide_files_are_named_with_their_rows(tmp_path):
     (tmp_path / "map.csv").touch()
     path = write(tmp_path, "s.tsv", "slide_id\tpath\ttma_map", "S1\tgone.tif\tmap.csv")
     rows = inputs.read_slides(path)
-    with pytest.raises(Her2PyramidError, match="row 2: slide S1: no file .*gone.tif") as caught:
+    with pytest.raises(Her2PyramidError, match=r"row 2: slide S1: no file .*gone\.tif") as caught:
         inputs.check_slide_files(rows, base=tmp_path, table=path)
     assert caught.value.where == str(path)
     assert len(caught.value.problems) == 1

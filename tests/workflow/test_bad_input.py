@@ -1,4 +1,4 @@
-"""Wrong input: a message of one screen that names file, row and remedy, and nothing half-written."""
+"""Wrong input: a message of one screen with file, row and remedy, and nothing half-written."""
 
 from __future__ import annotations
 
