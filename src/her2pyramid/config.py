@@ -22,10 +22,9 @@ from her2pyramid.demo.spec import DemoSpec
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
 from her2pyramid.inputs import CorrectionRow, MapRow, Row, SlideRow, SplitRow, VoteRow
-from her2pyramid.model import ModelOptions
 from her2pyramid.nk.grid import grid
+from her2pyramid.options import ModelOptions, TrainingOptions
 from her2pyramid.pss import PssSpec
-from her2pyramid.training import TrainingOptions
 
 
 class Section(BaseModel):

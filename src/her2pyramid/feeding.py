@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from her2pyramid.cores import CoreStore
+from her2pyramid.options import Augmentation
 from her2pyramid.pss import (
     Pixels,
     PssSpec,
@@ -31,8 +32,6 @@ from her2pyramid.pss import (
     tissue_of,
     whole_core_picture,
 )
-
-Augmentation = Literal["per_pss", "per_patch", "none"]
 
 
 @dataclass(frozen=True)

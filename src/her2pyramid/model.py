@@ -9,28 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import torch
 import torchvision
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
+from her2pyramid.options import ModelOptions
 from her2pyramid.pss import PssSpec
 from her2pyramid.scores import N_CLASSES, NAMES
-
-Architecture = Literal[
-    "densenet121",
-    "densenet161",
-    "densenet169",
-    "densenet201",
-    "densenet_small",
-    "densenet_tiny",
-]
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
@@ -51,21 +43,6 @@ _BUILDERS: Final[dict[str, Callable[[], nn.Module]]] = {
         growth_rate=4, block_config=(1, 1), num_init_features=8, num_classes=N_CLASSES
     ),
 }
-
-
-class ModelOptions(BaseModel):
-    """Which network."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    architecture: Annotated[
-        Architecture,
-        Field(description="densenet201 is the paper's; small and tiny are for trial runs"),
-    ] = "densenet201"
-    normalisation: Annotated[
-        Literal["imagenet", "none"],
-        Field(description="pixels / 255, then ImageNet's mean and deviation, or no more"),
-    ] = "imagenet"
 
 
 class PyramidNet(nn.Module):

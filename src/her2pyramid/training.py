@@ -11,13 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -25,7 +24,6 @@ from her2pyramid import model as models
 from her2pyramid.cores import Manifest, read_manifest
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.feeding import (
-    Augmentation,
     EpochOrder,
     FixedOrder,
     LabelledCore,
@@ -35,59 +33,13 @@ from her2pyramid.feeding import (
     loader,
 )
 from her2pyramid.files import atomic_path, sha256
-from her2pyramid.model import ModelOptions
+from her2pyramid.options import ModelOptions, TrainingOptions
 from her2pyramid.progress import spent, track
 from her2pyramid.pss import PssSpec
 from her2pyramid.scores import N_CLASSES
 from her2pyramid.tables.history import HISTORY
 
 log = logging.getLogger("her2pyramid")
-
-
-class TrainingOptions(BaseModel):
-    """How the network is trained. The defaults are the paper's, or paper-decisions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    max_epochs: Annotated[int, Field(ge=1, description="epochs at most")] = 500
-    batch: Annotated[int, Field(ge=2, description="PSSs in a batch")] = 12
-    pss_per_core: Annotated[int, Field(ge=1, description="PSSs of a core in an epoch")] = 1
-    learning_rate: Annotated[float, Field(gt=0, description="at the start")] = 1e-5
-    weight_decay: Annotated[float, Field(ge=0, description="of AdamW")] = 0.01
-    loss: Annotated[
-        Literal["weighted_sum", "weighted_mean", "unweighted"],
-        Field(
-            description="class-weighted cross-entropy divided by the batch size (the paper), "
-            "by the sum of weights (PyTorch's mean), or without weights"
-        ),
-    ] = "weighted_sum"
-    augmentation: Annotated[
-        Augmentation, Field(description="one flip or turn a PSS, one a patch, or none")
-    ] = "per_pss"
-    plateau_factor: Annotated[
-        float, Field(gt=0, lt=1, description="the learning rate is multiplied by this")
-    ] = 0.5
-    plateau_patience: Annotated[
-        int,
-        Field(ge=0, description="epochs without a better validation loss until then"),
-    ] = 5
-    stop_patience: Annotated[
-        int,
-        Field(ge=1, description="epochs without a better validation loss until the end"),
-    ] = 15
-    val_pss: Annotated[int, Field(ge=1, description="fixed PSSs of each validation core")] = 5
-    precision: Annotated[
-        Literal["auto", "32-true", "bf16-mixed", "16-mixed"],
-        Field(description="auto: bf16-mixed on a GPU, 32-true on a CPU"),
-    ] = "auto"
-    init_weights: Annotated[
-        str | None,
-        Field(description="safetensors of a torchvision DenseNet to start from, or null"),
-    ] = None
-    workers: Annotated[int, Field(ge=0, description="processes that gather pixels")] = 0
-    memory_gb: Annotated[
-        float, Field(ge=0, description="decoded cores kept in memory, in each process")
-    ] = 4.0
 
 
 @dataclass

@@ -10,7 +10,8 @@ from her2pyramid.cores import CoreStore
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import sha256
 from her2pyramid.inference import cache_logits
-from her2pyramid.model import ModelOptions, build, save
+from her2pyramid.model import build, save
+from her2pyramid.options import ModelOptions
 from her2pyramid.pss import PatchLevel, PssSpec, gather, positions, whole_core_picture
 from her2pyramid.tables.logits import LOGIT_COLUMNS, LOGITS
 from her2pyramid.tables.table import read_metadata

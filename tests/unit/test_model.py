@@ -8,7 +8,8 @@ import torchvision
 from safetensors.torch import save_file
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.model import ModelOptions, build, load, load_backbone, read_metadata, save
+from her2pyramid.model import build, load, load_backbone, read_metadata, save
+from her2pyramid.options import ModelOptions
 from her2pyramid.pss import PatchLevel, PssSpec
 
 SPEC = PssSpec(patch_px=32, levels=(PatchLevel(downsample=1, count=2),))

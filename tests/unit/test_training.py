@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 
 from her2pyramid import training
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.model import ModelOptions, read_metadata
+from her2pyramid.model import read_metadata
+from her2pyramid.options import ModelOptions, TrainingOptions
 from her2pyramid.pss import PatchLevel, PssSpec
 from her2pyramid.tables.history import HISTORY
-from her2pyramid.training import TrainingOptions, batch_loss, train
+from her2pyramid.training import batch_loss, train
 
 SPEC = PssSpec(
     patch_px=32, levels=(PatchLevel(downsample=1, count=2), PatchLevel(downsample=2, count=1))

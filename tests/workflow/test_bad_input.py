@@ -86,6 +86,17 @@ def test_a_map_that_fills_a_position_or_uses_an_id_twice(fresh):
     assert "What to do" in text
 
 
+def test_a_slide_without_cores_shows_its_overview(fresh):
+    path = fresh.folder / "data/T1.tif"
+    glass = np.full((1024, 1024, 3), 244, np.uint8)
+    per_cm = (1e4 / 2, 1e4 / 2)
+    tifffile.imwrite(path, glass, tile=(256, 256), resolution=per_cm, resolutionunit="CENTIMETER")
+    text = message(fresh.fail("results/slides/T1/cores.parquet"))
+    assert "data/T1.tif" in text
+    assert "The slide's overview is results/logs/detect_cores/T1.png" in text
+    assert (fresh.folder / "results/logs/detect_cores/T1.png").exists()
+
+
 def test_votes_for_an_unknown_core(finished):
     last = add_row(finished, "data/votes.csv", "Nobody,R1,2+")
     before = finished.files()

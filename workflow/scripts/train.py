@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from her2pyramid.model import ModelOptions
+from her2pyramid.options import ModelOptions, TrainingOptions
 from her2pyramid.pss import PssSpec
 from her2pyramid.steps import step
 from her2pyramid.tables.labels import SPLIT
-from her2pyramid.training import TrainingOptions, train
+from her2pyramid.training import train
 
 with step("train", snakemake.log[0]):
     train(

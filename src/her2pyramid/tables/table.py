@@ -96,15 +96,15 @@ class Table:
         wrong = set(frame.columns) ^ set(self.columns)
         if wrong:
             raise self._refusal(f"missing or unknown columns: {', '.join(sorted(wrong))}", path)
+        for name in self.columns:
+            if not self.schema.field(name).nullable and frame[name].isna().any():
+                raise self._refusal(f"column {name} has empty values", path)
         try:
             table = pa.Table.from_pandas(
                 frame[self.columns], schema=self.schema, preserve_index=False
             )
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise self._refusal(str(error), path) from error
-        for column in self.schema:
-            if not column.nullable and table[column.name].null_count:
-                raise self._refusal(f"column {column.name} has empty values", path)
         if self.key and frame.duplicated(list(self.key)).any():
             row = frame[frame.duplicated(list(self.key))].iloc[0][list(self.key)].to_dict()
             raise self._refusal(f"two rows for {row}", path)
