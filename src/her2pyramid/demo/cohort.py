@@ -40,7 +40,7 @@ class DemoTables:
         core_id, reader_id, score.
     truth
         slide_id, core_id, patient_id, row, col; x, y, radius in level-0 pixels; status (present,
-        missing, torn); score (the dominant one); share_0 to share_3 of the tumour's area.
+        missing, torn); score; share_0 to share_3 of the tumour's area.
     """
 
     tma_map: pd.DataFrame
@@ -138,13 +138,17 @@ def _patients(
 
 
 def _shares(score: int, rng: np.random.Generator) -> dict[str, float]:
-    """Shares of the tumour: most has the core's score, the rest a neighbouring one."""
-    dominant = rng.uniform(0.65, 0.97)
+    """Shares of the tumour that stain as each score.
+
+    By the guideline a score needs more than a tenth of the tumour cells: a core holds less than
+    that of the next higher score, and up to a third of the next lower one.
+    """
     shares = np.zeros(N_CLASSES)
-    shares[score] = dominant
-    neighbours = [s for s in (score - 1, score + 1) if 0 <= s < N_CLASSES]
-    split = rng.dirichlet(np.ones(len(neighbours)))
-    shares[neighbours] = (1 - dominant) * split
+    if score + 1 < N_CLASSES:
+        shares[score + 1] = rng.uniform(0.0, 0.08)
+    if score > 0:
+        shares[score - 1] = rng.uniform(0.03, 0.33)
+    shares[score] = 1 - shares.sum()
     return {f"share_{s}": round(float(shares[s]), 4) for s in range(N_CLASSES)}
 
 
@@ -154,7 +158,10 @@ def _votes(truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     undecided = 0
     for core in truth[truth["patient_id"].notna() & (truth["status"] != "missing")].itertuples():
         shares = np.array([getattr(core, f"share_{s}") for s in range(N_CLASSES)])
-        severity = float(shares @ np.arange(N_CLASSES)) + rng.normal(0, 0.12)
+        # Readers go by the core's score; how much of it stains more or less sways them a little.
+        score = float(str(core.score))
+        sway = float(shares @ np.arange(N_CLASSES)) - score
+        severity = score + 0.5 * sway + rng.normal(0, 0.12)
         # A core that is torn, or poor by chance, is hard for all readers at once.
         poor = rng.random() < (0.35 if core.status == "torn" else 0.025)
         spread = READER_NOISE * rng.lognormal(0, HARD_CORES)
