@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import openslide
 import pytest
 import zarr
 from ome_zarr.io import parse_url
@@ -13,6 +14,7 @@ from ome_zarr_models.v05 import Image
 
 from her2pyramid.cores import CoreStore, crop_cores, crop_side_px, n_levels, read_manifest
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.slides import open_slide
 from tests.conftest import core_rows
 
 
@@ -146,6 +148,31 @@ def test_a_core_that_is_not_there(slide, tmp_path):
     store, _ = crop(slide, tmp_path, {"C1": (500, 400, 150)})
     with pytest.raises(Her2PyramidError, match="C9"):
         CoreStore(store, "C9")
+
+
+def test_a_real_core(real_data, tmp_path):
+    """A core of HER2-A has, level by level, the slide's own pixels."""
+    path = real_data / "her2_tma" / "HER2-A.tif"
+    crop_cores(
+        lambda: open_slide(path),
+        core_rows({"B1": (3506.0, 9348.0, 2492.0)}, "HER2-A"),
+        slide_id="HER2-A",
+        mpp=0.25,
+        store=tmp_path / "S.zarr",
+        manifest=tmp_path / "S.json",
+        codec="lz4",
+    )
+    stored = read_manifest(tmp_path / "S.json").cores[0]
+    assert (stored.side_px, stored.n_levels) == (5504, 4)
+    core = CoreStore(tmp_path / "S.zarr", "B1")
+    left, top = stored.left_px + 2500, stored.top_px + 2600
+    other = openslide.OpenSlide(path).read_region((left, top), 0, (300, 200)).convert("RGB")
+    np.testing.assert_array_equal(
+        np.moveaxis(core.read(0, 2600, 2500, 200, 300), 0, 2), np.asarray(other)
+    )
+    # The mean colour is that of level 0 at every level, up to the rounding of each halving.
+    means = [core.decode(level).mean(axis=(1, 2)) for level in core.stored_levels]
+    np.testing.assert_allclose(means, [means[0]] * 4, atol=1.0)
 
 
 def test_a_manifest_that_is_none(tmp_path):
