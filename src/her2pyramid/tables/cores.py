@@ -35,4 +35,5 @@ CORES: Final = Table(
         ]
     ),
     key=("core_id",),
+    allowed={"status": STATUSES, "origin": ORIGINS},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,11 +26,14 @@ class Table:
         Column names, types, nullability; a column's unit or meaning is in its metadata.
     key
         Columns whose values together name a row: no two rows may share them.
+    allowed
+        The values that a column of words may have.
     """
 
     name: str
     schema: pa.Schema
     key: tuple[str, ...] = field(default=())
+    allowed: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
@@ -59,7 +62,7 @@ class Table:
         ------
         Her2PyramidError
             If a column is missing or unknown, a value doesn't fit its type, a required value is
-            absent, or two rows share a key.
+            absent or not allowed, or two rows share a key.
         """
         table = self._arrow(frame, path)
         footer = {**(table.schema.metadata or {})}
@@ -99,6 +102,10 @@ class Table:
         for name in self.columns:
             if not self.schema.field(name).nullable and frame[name].isna().any():
                 raise self._refusal(f"column {name} has empty values", path)
+        for name, values in self.allowed.items():
+            strange = set(frame[name].dropna()) - set(values)
+            if strange:
+                raise self._refusal(f"column {name} has {', '.join(map(repr, strange))}", path)
         try:
             table = pa.Table.from_pandas(
                 frame[self.columns], schema=self.schema, preserve_index=False
