@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -372,9 +372,3 @@ class CoreStore:
             remedy=f"delete {self.store} and run again: the cores of this slide will be cropped "
             "anew",
         )
-
-
-def iterate_cores(store: str | Path, manifest: Manifest) -> Iterator[tuple[StoredCore, CoreStore]]:
-    """The cores of a store, in the manifest's order, each opened."""
-    for core in manifest.cores:
-        yield core, CoreStore(store, core.core_id)

@@ -21,6 +21,7 @@ THINGS = Table(
         ]
     ),
     key=("name",),
+    allowed={"name": ("a", "b", "c")},
 )
 
 
@@ -51,6 +52,7 @@ def test_units_are_in_the_file(tmp_path):
         ({"extra": [1, 2]}, "missing or unknown columns: extra"),
         ({"name": ["a", "a"]}, "two rows for {'name': 'a'}"),
         ({"name": ["a", None]}, "column name has empty values"),
+        ({"name": ["a", "z"]}, "column name has 'z'"),
         ({"length": ["long", "short"]}, "refusing to write"),
         ({"score": [1, 300]}, "refusing to write"),
     ],

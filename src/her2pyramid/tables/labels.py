@@ -55,6 +55,7 @@ CONSENSUS: Final = Table(
         ]
     ),
     key=("core_id",),
+    allowed={"decided_by": DECIDERS},
 )
 
 SPLIT: Final = Table(
@@ -86,4 +87,5 @@ FLOW: Final = Table(
         ]
     ),
     key=("step",),
+    allowed={"kind": FLOW_KINDS},
 )

@@ -40,6 +40,7 @@ METRICS: Final = Table(
         ]
     ),
     key=("metric", "scores"),
+    allowed={"metric": METRIC_NAMES},
 )
 
 CONFUSION_MATRIX: Final = Table(

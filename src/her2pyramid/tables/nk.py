@@ -29,6 +29,7 @@ ACCURACY: Final = Table(
         ]
     ),
     key=("n", "k", "method"),
+    allowed={"method": METHODS},
 )
 
 CONFUSION: Final = Table(
@@ -46,4 +47,5 @@ CONFUSION: Final = Table(
         ]
     ),
     key=("n", "k", "which", "label", "predicted"),
+    allowed={"which": WHICH},
 )

@@ -54,4 +54,5 @@ PATIENT_SCORES: Final = Table(
         ]
     ),
     key=("patient_id",),
+    allowed={"rule": PATIENT_RULES},
 )
