@@ -108,6 +108,12 @@ def split_tables(consensus: pd.DataFrame, assignment: pd.Series) -> dict[str, pd
     return {name: labelled[splits == name].reset_index(drop=True) for name in SPLITS}
 
 
+def slides_in(paths: Iterable[str]) -> list[str]:
+    """The slides that have a core in one of these split tables, sorted."""
+    tables = [SPLIT.read(path) for path in paths]
+    return sorted({slide for table in tables for slide in table["slide_id"]})
+
+
 def check_disjoint(tables: Mapping[str, pd.DataFrame]) -> None:
     """Refuse splits that share a patient or a core.
 

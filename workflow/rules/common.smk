@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 from her2pyramid import config as configuration
-from her2pyramid import inputs
+from her2pyramid import inputs, splits
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.fingerprint import file_fingerprint, fingerprint
 
@@ -94,23 +94,20 @@ def split_table(name):
 AFTER_SPLIT = split_table("train") if CONFIG.labelled and TRAINS else []
 
 
-def slides_in(*names):
-    """An input function's helper: the slides with a core in these splits."""
-    import pandas as pd
-
-    output = checkpoints.split.get().output
-    tables = [pd.read_parquet(output[name], columns=["slide_id"]) for name in names]
-    return sorted(set(pd.concat(tables)["slide_id"]))
+def training_slides():
+    """The slides that have a training or validation core."""
+    tables = checkpoints.split.get().output
+    return splits.slides_in([tables.train, tables.val])
 
 
 def train_stores(wildcards):
-    """The stores of the slides that have a training or validation core."""
-    return expand(rules.crop_cores.output.store, slide=slides_in("train", "val"))
+    """Their stores."""
+    return expand(rules.crop_cores.output.store, slide=training_slides())
 
 
 def train_manifests(wildcards):
     """Their manifests."""
-    return expand(rules.crop_cores.output.manifest, slide=slides_in("train", "val"))
+    return expand(rules.crop_cores.output.manifest, slide=training_slides())
 
 
 def figure_files(name, caption, category, shown="svg", **labels):

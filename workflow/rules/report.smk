@@ -24,7 +24,7 @@ if CONFIG.labelled:
             accuracy=rules.analyse_nk.output.accuracy,
             draws=rules.analyse_nk.output.confusion,
             confusion=rules.evaluate.output.confusion,
-            after=AFTER_SPLIT,
+            after=split_table("test"),
         output:
             over_n=figure_files(
                 "accuracy_n", "accuracy_n", "N and k", figure="accuracy against N"
