@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from her2pyramid.dearray.align import row_label, row_number
 from her2pyramid.dearray.contrast import read_overview, stain_density, tissue
-from her2pyramid.dearray.detect import detect_cores, detect_on_overview
+from her2pyramid.dearray.detect import detect_cores
 from her2pyramid.dearray.find import find_cores
 from her2pyramid.dearray.lattice import fit_lattice
 from her2pyramid.dearray.overlay import draw_overview, write_picture
@@ -96,7 +96,7 @@ def map_of(positions: Collection[Position], slide_id: str = "S1") -> list[MapRow
 
 
 def detect(drawn: Drawn, tma_map: list[MapRow], **kwargs: object) -> pd.DataFrame:
-    table = detect_on_overview(
+    table = detect_cores(
         drawn.rgb, 4.0, slide_id="S1", mpp=2.5, tma_map=tma_map, **kwargs
     ).set_index("core_id", drop=False)
     return table
@@ -236,7 +236,7 @@ def test_map_of_another_slide_is_refused() -> None:
 def test_no_array_at_all() -> None:
     blank = np.full((400, 600, 3), 243, np.uint8)
     with pytest.raises(Her2PyramidError, match="slide S1: no round piece of tissue"):
-        detect_on_overview(blank, 4.0, slide_id="S1", mpp=2.5, tma_map=map_of([(0, 0)]))
+        detect_cores(blank, 4.0, slide_id="S1", mpp=2.5, tma_map=map_of([(0, 0)]))
 
 
 def test_one_row_and_one_core() -> None:
@@ -347,12 +347,14 @@ def test_real_slide_of_large_irregular_cores(real_data: Path) -> None:
     folder = real_data / "her2_tma"
     truth = json.loads((folder / "HER2-A.truth.json").read_text())["cores"]
     with open_slide(folder / "HER2-A.tif") as slide:
-        table = detect_cores(
-            slide,
-            slide_id="HER2-A",
-            mpp=0.25,
-            tma_map=read_tma_map(folder / "HER2-A.tma_map.csv", "HER2-A"),
-        )
+        overview, downsample = read_overview(slide, 0.25)
+    table = detect_cores(
+        overview,
+        downsample,
+        slide_id="HER2-A",
+        mpp=0.25,
+        tma_map=read_tma_map(folder / "HER2-A.tma_map.csv", "HER2-A"),
+    )
     assert len(table) == 12
     found = table.set_index(["row", "col"])
     for core in truth:

@@ -135,8 +135,6 @@ def test_an_edit_of_the_sampling_infers_anew(library):
 
 
 def test_an_edit_of_a_figure_draws_it_anew(library):
-    would = library("figures/style.py", "\nfrom __future__", "\nfrom __future__")
-    assert would == set()
     would = library(
         "figures/nk.py", "def plot_accuracy_against_n(", "X = 1\n\n\ndef plot_accuracy_against_n("
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from her2pyramid.dearray.contrast import read_overview
-from her2pyramid.dearray.detect import detect_on_overview
+from her2pyramid.dearray.detect import detect_cores
 from her2pyramid.dearray.overlay import draw_overview, write_picture
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import read_corrections, read_tma_map
@@ -24,7 +24,7 @@ with step(f"detect_cores {slide_id}", snakemake.log[0]):
         mpp = resolve_mpp(slide, params.mpp, slide_id=slide_id, table=slides_table)
         overview, downsample = read_overview(slide, mpp)
     try:
-        cores = detect_on_overview(
+        cores = detect_cores(
             overview,
             downsample,
             slide_id=slide_id,

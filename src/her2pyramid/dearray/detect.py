@@ -13,7 +13,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from her2pyramid.dearray.align import Anchor, Position, align, row_label, row_number
-from her2pyramid.dearray.contrast import read_overview
 from her2pyramid.dearray.corrections import apply_corrections
 from her2pyramid.dearray.find import (
     FULL_EDGE,
@@ -26,7 +25,6 @@ from her2pyramid.dearray.find import (
 )
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import CorrectionRow, MapRow
-from her2pyramid.slides import Slide
 from her2pyramid.tables.cores import CORES
 
 log = logging.getLogger("her2pyramid")
@@ -36,62 +34,6 @@ DIAMETER_TOLERANCE: Final = 0.3
 
 
 def detect_cores(
-    slide: Slide,
-    *,
-    slide_id: str,
-    mpp: float,
-    tma_map: Sequence[MapRow],
-    corrections: Sequence[CorrectionRow] = (),
-    core_diameter_um: float | None = None,
-    map_path: str | Path | None = None,
-    corrections_path: str | Path | None = None,
-) -> pd.DataFrame:
-    """Find the cores of a slide and say which core of the TMA map each is.
-
-    Parameters
-    ----------
-    slide
-        An open slide.
-    slide_id
-        Its identifier.
-    mpp
-        Microns per pixel at level 0.
-    tma_map
-        The slide's rows of the TMA map.
-    corrections
-        The slide's corrections.
-    core_diameter_um
-        Diameter of a core in microns; None to estimate it from the slide.
-    map_path, corrections_path
-        The files that the two came from, for messages.
-
-    Returns
-    -------
-    The table :data:`~her2pyramid.tables.cores.CORES`, by row and column: every position of the
-    map, and cores at positions that the map leaves empty (status "rejected").
-
-    Raises
-    ------
-    Her2PyramidError
-        If there are no cores, they can't be matched to the map without doubt, or a correction
-        doesn't fit them.
-    """
-    overview, downsample = read_overview(slide, mpp)
-    return detect_on_overview(
-        overview,
-        downsample,
-        slide_id=slide_id,
-        mpp=mpp,
-        tma_map=tma_map,
-        corrections=corrections,
-        core_diameter_um=core_diameter_um,
-        slide_path=slide.path,
-        map_path=map_path,
-        corrections_path=corrections_path,
-    )
-
-
-def detect_on_overview(
     overview: NDArray[np.uint8],
     downsample: float,
     *,
@@ -104,14 +46,35 @@ def detect_on_overview(
     map_path: str | Path | None = None,
     corrections_path: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Like :func:`detect_cores`, for a slide whose overview has been read.
+    """Find the cores of a slide and say which core of the TMA map each is.
 
     Parameters
     ----------
     overview, downsample
-        As :func:`~her2pyramid.dearray.contrast.read_overview` returns them.
-    slide_path
-        The slide's file, for messages.
+        The slide's overview, as :func:`~her2pyramid.dearray.contrast.read_overview` returns it.
+    slide_id
+        The slide.
+    mpp
+        Microns per pixel at level 0.
+    tma_map
+        The slide's rows of the TMA map.
+    corrections
+        The slide's corrections.
+    core_diameter_um
+        Diameter of a core in microns; None to estimate it from the slide.
+    slide_path, map_path, corrections_path
+        The files that all this came from, for messages.
+
+    Returns
+    -------
+    The table :data:`~her2pyramid.tables.cores.CORES`, by row and column: every position of the
+    map, and cores at positions that the map leaves empty (status "rejected").
+
+    Raises
+    ------
+    Her2PyramidError
+        If there are no cores, they can't be matched to the map without doubt, or a correction
+        doesn't fit them.
     """
     um_per_px = mpp * downsample
     diameters = None
