@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 from her2pyramid.errors import Her2PyramidError
+
+ROOM_BYTES: Final = 64 * 1024
+"""A disk with less room than this is full: no output is smaller than a few such blocks."""
 
 
 @contextmanager
@@ -39,12 +44,26 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
             shutil.rmtree(aside)
         else:
             temporary.replace(target)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Her2PyramidError:
+        raise
+    except Exception as error:
+        if _is_full(error, target.parent):
             raise disk_full(target) from error
         raise
     finally:
         remove(temporary)
+
+
+def _is_full(error: Exception, folder: Path) -> bool:
+    """Whether a writer failed for want of space.
+
+    PyTorch and safetensors raise errors of their own without the system's number; then the words
+    tell, or the room that is left, as long as what was written is still there.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    told = os.strerror(errno.ENOSPC) in str(error)
+    return told or shutil.disk_usage(folder).free < ROOM_BYTES
 
 
 def disk_full(target: Path) -> Her2PyramidError:

@@ -6,7 +6,11 @@ import errno
 import logging
 import pickle
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from her2pyramid.errors import SHOWN, Her2PyramidError
 from her2pyramid.files import atomic_path, sha256, sha256_tree
@@ -49,6 +53,28 @@ def test_a_full_disk_is_told(tmp_path):
         path.write_text("half")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("writer", ["text", "parquet", "safetensors", "torch"])
+def test_every_writer_tells_a_full_disk(small_disk, writer):
+    target = small_disk / "results" / f"big.{writer}"
+    numbers = torch.rand(500_000)
+    with pytest.raises(Her2PyramidError, match="disk is full"), atomic_path(target) as temporary:
+        match writer:
+            case "text":
+                temporary.write_text("x" * 2_000_000)
+            case "parquet":
+                pq.write_table(pa.table({"a": numbers.numpy()}), temporary)
+            case "safetensors":
+                save_file({"a": numbers}, temporary)
+            case "torch":
+                torch.save({"a": numbers}, temporary)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_another_error_on_a_disk_with_room_stays_itself(tmp_path):
+    with pytest.raises(RuntimeError, match="mine"), atomic_path(tmp_path / "a"):
+        raise RuntimeError("mine")
 
 
 def test_hashes(tmp_path):
