@@ -94,16 +94,6 @@ def build(
     return Page(text), text, headline.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> made.Results:
-    return made.make(tmp_path_factory.mktemp("results"), per_label=(8, 6, 5, 4))
-
-
-@pytest.fixture(scope="module")
-def few(tmp_path_factory: pytest.TempPathFactory) -> made.Results:
-    return made.make(tmp_path_factory.mktemp("few"), per_label=(4, 2, 0, 1), wrong=("S1-000",))
-
-
 def test_it_asks_for_nothing_outside_itself(results: made.Results, tmp_path: Path) -> None:
     figures = {name: tmp_path / f"{name}.png" for name in ("confusion", "examples")}
     svg = tmp_path / "any.svg"
