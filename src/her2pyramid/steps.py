@@ -1,16 +1,27 @@
-"""What every step of the workflow does around its one library call: log, and fail readably."""
+"""What the steps of the workflow share around their one library call: log, fail readably."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from her2pyramid.errors import Her2PyramidError
 
 log = logging.getLogger("her2pyramid")
+
+
+def by_slide(slides: Sequence[str], paths: Sequence[str]) -> dict[str, Path]:
+    """Paths that a rule lists one a slide, by slide."""
+    return dict(zip(slides, map(Path, paths), strict=True))
+
+
+def figure_files(pair: Sequence[str]) -> dict[str, Path]:
+    """The two files of a figure, SVG and PNG, as the plotting functions take them."""
+    svg, png = map(Path, pair)
+    return {"svg": svg, "png": png}
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from her2pyramid.figures.training import plot_training
-from her2pyramid.steps import step
+from her2pyramid.steps import figure_files, step
 
 with step("plot_training", snakemake.log[0]):
-    svg, png = map(Path, snakemake.output.training)
-    plot_training(Path(snakemake.input.history), svg=svg, png=png)
+    history = Path(snakemake.input.history)
+    plot_training(history, **figure_files(snakemake.output.training))

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from her2pyramid.report.build import Labelled, build_report, by_slide
-from her2pyramid.steps import step
+from her2pyramid.report.build import Labelled, build_report
+from her2pyramid.steps import by_slide, step
 
 given, params = snakemake.input, snakemake.params
 with step("report", snakemake.log[0]):

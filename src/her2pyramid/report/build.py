@@ -356,8 +356,3 @@ def _jpeg(picture: NDArray[np.uint8]) -> str:
 
 def _data(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def by_slide(slides: Sequence[str], paths: Sequence[str]) -> dict[str, Path]:
-    """Paths, one a slide, by slide."""
-    return dict(zip(slides, map(Path, paths), strict=True))
