@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from her2pyramid.cores import crop_cores, read_manifest
-from her2pyramid.slides import open_slide
+from her2pyramid.slides.opening import open_slide
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from her2pyramid.cores import crop_cores
-from her2pyramid.slides import Slide
+from her2pyramid.slides.slide import Slide
 
 ROOT = Path(__file__).parents[1]
 

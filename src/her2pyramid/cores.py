@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path, sha256_tree
 from her2pyramid.progress import track
-from her2pyramid.slides import Slide
+from her2pyramid.slides.slide import Slide
 
 SIDE_MULTIPLE_PX: Final = 64
 CHUNK_PX: Final = 256

@@ -1,4 +1,4 @@
-"""The tables that users write: slides, TMA maps, votes, pinned splits, corrections.
+"""The tables that users write: slides, votes, pinned splits, corrections; and rows of TMA maps.
 
 Each row is a pydantic model: the one statement of columns and allowed values, from which the
 JSON schemas in workflow/schemas/ are generated. Problems are collected and reported with their
@@ -70,6 +70,27 @@ class SlideRow(Row):
         BeforeValidator(_empty_is_none),
         Field(description="microns per pixel, where the file doesn't state it"),
     ] = None
+    orientation: Annotated[
+        Literal["normal", "rotated_180", "flipped_horizontally", "flipped_vertically"] | None,
+        BeforeValidator(_empty_is_none),
+        Field(description="how the slide lies against its map, once a person has confirmed it"),
+    ] = None
+    patients: Annotated[
+        str | None,
+        BeforeValidator(_empty_is_none),
+        Field(
+            description="table of the map's ids and their patients, relative to data_dir, where "
+            "the map names none"
+        ),
+    ] = None
+    cores: Annotated[
+        str | None,
+        BeforeValidator(_empty_is_none),
+        Field(
+            description="GeoJSON or CSV that states the slide's cores, relative to data_dir; "
+            "empty to look for them"
+        ),
+    ] = None
     notes: str = ""
 
 
@@ -137,6 +158,27 @@ class CorrectionRow(Row):
         return self
 
 
+class CoreRow(Row):
+    """A row of a table that states a slide's cores: the core table that a person corrected."""
+
+    row: RowLabel
+    col: ColLabel
+    x: Annotated[float, Field(description="centre, level-0 pixels from the left")]
+    y: Annotated[float, Field(description="centre, level-0 pixels from the top")]
+    radius: OptionalLength = None
+    status: Literal["present", "missing", "rejected"] = "present"
+    slide_id: Annotated[str | None, BeforeValidator(_empty_is_none)] = None
+    # What else the core table holds is told by the TMA map and the slide.
+    core_id: str = ""
+    patient_id: str = ""
+    origin: str = ""
+    confidence: str = ""
+    tissue_fraction: str = ""
+    focus: str = ""
+    fold_fraction: str = ""
+    ink_fraction: str = ""
+
+
 R = TypeVar("R", bound=Row)
 
 
@@ -168,7 +210,7 @@ def read_rows(path: str | Path, model: type[R]) -> list[R]:
                     row._line = line
                     rows.append(row)
                 except ValidationError as error:
-                    problems += [f"row {line}: {_plain(e)}" for e in error.errors()]
+                    problems += [f"row {line}: {plain(e)}" for e in error.errors()]
                 except ValueError as error:
                     problems.append(f"row {line}: {error}")
     except FileNotFoundError:
@@ -195,7 +237,7 @@ def _present(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if value is not None}
 
 
-def _plain(error: Any) -> str:
+def plain(error: Any) -> str:
     """A pydantic error in a user's words."""
     where = ".".join(str(part) for part in error["loc"])
     value = error["input"]
@@ -243,38 +285,6 @@ def read_slides(path: str | Path) -> list[SlideRow]:
     if problems:
         raise Her2PyramidError(problems, where=path, remedy="give every slide its own slide_id")
     return rows
-
-
-def read_tma_map(path: str | Path, slide_id: str) -> list[MapRow]:
-    """Read the rows of one slide from a TMA map.
-
-    Raises
-    ------
-    Her2PyramidError
-        Also if a position is filled twice, a core id is used twice, or the slide has no row.
-    """
-    rows = read_rows(path, MapRow)
-    problems = [
-        f"row {line}: position {key[1]}{key[2]} of slide {key[0]} is already in row {earlier}"
-        for line, earlier, key in duplicates(rows, ["slide_id", "row", "col"])
-    ] + [
-        f"row {line}: core_id {key[0]!r} is already used in row {earlier}"
-        for line, earlier, key in duplicates(rows, ["core_id"])
-    ]
-    if problems:
-        raise Her2PyramidError(
-            problems,
-            where=path,
-            remedy="each position holds one core, and each core id is used once in the cohort",
-        )
-    chosen = [row for row in rows if row.slide_id == slide_id]
-    if not chosen:
-        raise Her2PyramidError(
-            f"no row for slide {slide_id!r}",
-            where=path,
-            remedy="check the slide_id column of the map and the tma_map column of slides.tsv",
-        )
-    return chosen
 
 
 def read_votes(path: str | Path) -> list[VoteRow]:
@@ -340,8 +350,13 @@ def check_slide_files(slides: Iterable[SlideRow], *, base: str | Path, table: st
     problems = [
         f"row {slide.line}: slide {slide.slide_id}: no file {Path(base) / path} ({name})"
         for slide in slides
-        for name, path in (("path", slide.path), ("tma_map", slide.tma_map))
-        if not (Path(base) / path).is_file()
+        for name, path in (
+            ("path", slide.path),
+            ("tma_map", slide.tma_map),
+            ("patients", slide.patients),
+            ("cores", slide.cores),
+        )
+        if path is not None and not (Path(base) / path).exists()
     ]
     if problems:
         raise Her2PyramidError(

@@ -146,6 +146,9 @@ def _write_slides(made: Results, cores: pd.DataFrame, number: pd.Series) -> None
                 "origin": "hough",
                 "confidence": 1.0,
                 "tissue_fraction": 0.8,
+                "focus": 0.7,
+                "fold_fraction": 0.0,
+                "ink_fraction": 0.0,
             }
         )
         made.cores[slide] = made.folder / f"{slide}.cores.parquet"

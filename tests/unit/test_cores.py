@@ -14,7 +14,7 @@ from ome_zarr_models.v05 import Image
 
 from her2pyramid.cores import CoreStore, crop_cores, crop_side_px, n_levels, read_manifest
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.slides import open_slide
+from her2pyramid.slides.opening import open_slide
 from tests.conftest import core_rows
 
 

@@ -13,16 +13,17 @@ import pandas as pd
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from her2pyramid.dearray.align import row_label, row_number
+from her2pyramid.dearray.align import MisfitError, row_label, row_number
 from her2pyramid.dearray.contrast import read_overview, stain_density, tissue
 from her2pyramid.dearray.detect import detect_cores
 from her2pyramid.dearray.find import find_cores
 from her2pyramid.dearray.lattice import fit_lattice
 from her2pyramid.dearray.overlay import draw_overview, write_picture
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.inputs import CorrectionRow, MapRow, read_tma_map
-from her2pyramid.slides import open_slide
+from her2pyramid.inputs import CorrectionRow, MapRow
+from her2pyramid.slides.opening import open_slide
 from her2pyramid.tables.cores import CORES
+from her2pyramid.tma_map.reading import read_tma_map
 
 RADIUS, PITCH = 22.0, 55.0
 GLASS = np.array([243.0, 242.0, 244.0])
@@ -96,10 +97,8 @@ def map_of(positions: Collection[Position], slide_id: str = "S1") -> list[MapRow
 
 
 def detect(drawn: Drawn, tma_map: list[MapRow], **kwargs: object) -> pd.DataFrame:
-    table = detect_cores(
-        drawn.rgb, 4.0, slide_id="S1", mpp=2.5, tma_map=tma_map, **kwargs
-    ).set_index("core_id", drop=False)
-    return table
+    found = detect_cores(drawn.rgb, 4.0, slide_id="S1", mpp=2.5, tma_map=tma_map, **kwargs)
+    return found.cores.set_index("core_id", drop=False)
 
 
 def assert_right(
@@ -165,7 +164,9 @@ def test_empty_outer_column_is_decided_by_the_map() -> None:
     missing = {(row, 6) for row in range(6)}
     drawn = draw(6, 7, missing=missing | {(0, 0), (3, 1), (5, 2)})
     positions = [p for p in drawn.centres if p not in {(0, 0), (3, 1), (5, 2)}]
-    table = detect(drawn, map_of(positions))
+    with pytest.raises(MisfitError, match="column 7 of the map, at the array's edge"):
+        detect(drawn, map_of(positions))
+    table = detect(drawn, map_of(positions), orientation="normal")
     kept = Drawn(drawn.rgb, {p: drawn.centres[p] for p in positions})
     assert_right(table, kept, missing)
 
@@ -175,7 +176,9 @@ def test_empty_first_row_is_decided_by_the_map() -> None:
     off_map = {(1, 0), (1, 1), (4, 3)}
     drawn = draw(5, 7, missing=missing | off_map)
     positions = [p for p in drawn.centres if p not in off_map]
-    table = detect(drawn, map_of(positions))
+    with pytest.raises(MisfitError, match="row A of the map, at the array's edge"):
+        detect(drawn, map_of(positions))
+    table = detect(drawn, map_of(positions), orientation="normal")
     kept = Drawn(drawn.rgb, {p: drawn.centres[p] for p in positions})
     assert_right(table, kept, missing)
 
@@ -185,7 +188,7 @@ def test_ambiguous_outer_column_is_refused(side: int) -> None:
     # A full rectangle on the map, one outer column lost: which one can't be told.
     drawn = draw(6, 7, missing={(row, side) for row in range(6)})
     with pytest.raises(Her2PyramidError, match=r"6 columns.*7 columns: they fit it in more"):
-        detect(drawn, map_of(drawn.centres), map_path="map.csv")
+        detect(drawn, map_of(drawn.centres))
 
 
 @pytest.mark.parametrize("side", [0, 6])
@@ -268,6 +271,7 @@ def test_stated_diameter_and_its_consequence() -> None:
 def test_result_is_a_valid_table(tmp_path: Path) -> None:
     drawn = draw(4, 5, missing={(0, 0)})
     table = detect(drawn, map_of(drawn.centres))
+    table = table.assign(focus=np.nan, fold_fraction=0.0, ink_fraction=0.0)
     CORES.write(table, tmp_path / "cores.parquet")
     again = CORES.read(tmp_path / "cores.parquet")
     assert list(again["core_id"]) == [f"core-{r}-{c}" for r in range(4) for c in range(5)]
@@ -320,8 +324,8 @@ def test_density_of_glass_is_zero_and_stain_counts_more_than_shadow() -> None:
     assert density[5, 5] == pytest.approx(np.log10(241 / 121), abs=1e-3)
     # strongest channel log10(241/121), weakest log10(241/201): 0.2992 + (0.2992 - 0.0788)
     assert density[25, 5] == pytest.approx(0.5196, abs=1e-3)
-    assert tissue(density)[60, 60] == 0
-    assert tissue(density)[25, 5] == 1
+    assert tissue(density, 20)[60, 60] == 0
+    assert tissue(density, 20)[25, 5] == 1
 
 
 def test_lattice_bends_with_the_array() -> None:
@@ -354,7 +358,7 @@ def test_real_slide_of_large_irregular_cores(real_data: Path) -> None:
         slide_id="HER2-A",
         mpp=0.25,
         tma_map=read_tma_map(folder / "HER2-A.tma_map.csv", "HER2-A"),
-    )
+    ).cores
     assert len(table) == 12
     found = table.set_index(["row", "col"])
     for core in truth:

@@ -14,9 +14,11 @@ from her2pyramid import consensus
 from her2pyramid.demo.cohort import array_size_px, simulate_tables, write_tables
 from her2pyramid.demo.slide import render_slide, write_pyramid
 from her2pyramid.demo.spec import DemoSpec
-from her2pyramid.inputs import read_tma_map, read_votes
+from her2pyramid.inputs import read_votes
 from her2pyramid.scores import parse
-from her2pyramid.slides import TiffSlide, open_slide
+from her2pyramid.slides.opening import open_slide
+from her2pyramid.slides.tiff import TiffSlide
+from her2pyramid.tma_map.reading import read_tma_map
 
 SLIDES = ("S1", "S2", "S3", "S4")
 READERS = ("R1", "R2", "R3", "R4", "R5")

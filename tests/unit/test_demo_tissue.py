@@ -12,7 +12,7 @@ from her2pyramid.demo.spec import DemoSpec
 from her2pyramid.demo.stain import Stain, random_stain, transmittance
 from her2pyramid.demo.texture import noise
 from her2pyramid.demo.tissue import render_core
-from her2pyramid.slides import open_slide
+from her2pyramid.slides.opening import open_slide
 
 
 def rendered(shares, *, seed=0, torn=False, diameter_px=400):

@@ -58,30 +58,6 @@ def test_a_reader_who_voted_twice(tmp_path):
     assert error.problems == ["row 4: reader R1 already voted on core C1 in row 2"]
 
 
-def test_a_map_with_a_position_filled_twice_and_an_id_used_twice(tmp_path):
-    path = write(
-        tmp_path,
-        "map.csv",
-        "slide_id,row,col,core_id,patient_id",
-        "S1,A,1,C1,P1",
-        "S1,A,1,C2,P1",
-        "S1,A,2,C1,P1",
-        "S2,A,1,C3,",
-    )
-    error = refusal(inputs.read_tma_map, path, "S1")
-    assert "row 3: position A1 of slide S1 is already in row 2" in error.problems
-    assert "row 4: core_id 'C1' is already used in row 2" in error.problems
-
-
-def test_the_rows_of_one_slide(tmp_path):
-    path = write(
-        tmp_path, "map.csv", "slide_id,row,col,core_id,patient_id", "S1,A,1,C1,P1", "S2,A,1,C3,"
-    )
-    (row,) = inputs.read_tma_map(path, "S2")
-    assert (row.core_id, row.patient_id) == ("C3", None)
-    assert "no row for slide 'S3'" in str(refusal(inputs.read_tma_map, path, "S3"))
-
-
 def test_a_patient_pinned_to_two_splits(tmp_path):
     path = write(tmp_path, "splits.csv", "patient_id,split", "P1,train", "P2,val", "P1 ,test")
     assert refusal(inputs.read_splits, path).problems == [

@@ -92,7 +92,7 @@ def test_a_slide_without_cores_shows_its_overview(fresh):
     tifffile.imwrite(path, glass, tile=(256, 256), resolution=per_cm, resolutionunit="CENTIMETER")
     text = message(fresh.fail("results/slides/T1/cores.parquet"))
     assert "data/T1.tif" in text
-    assert "The slide's overview is results/logs/detect_cores/T1.png" in text
+    assert "The picture to look at is results/logs/detect_cores/T1.png" in text
     assert (fresh.folder / "results/logs/detect_cores/T1.png").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pandas as pd
@@ -103,6 +104,33 @@ def test_a_correction_reruns_its_slide_alone(finished):
     now = pd.read_parquet(finished.folder / "results/slides/T1/cores.parquet").set_index("core_id")
     assert now.loc[core["core_id"], "origin"] == "manual"
     assert now.loc[core["core_id"], "x"] == round(core["x"] + 8)
+
+
+def test_corrected_circles_rerun_their_slide_alone(finished):
+    """The export goes to QuPath, one circle is moved, and the file comes back."""
+    results = finished.folder / "results/slides/T1"
+    before = pd.read_parquet(results / "cores.parquet").set_index("core_id")
+    core_id = before.index[before["status"] == "present"][0]
+    circles = json.loads((results / "cores.geojson").read_text())
+    for feature in circles["features"]:
+        if feature["properties"]["metadata"]["core"] == core_id:
+            ring = feature["geometry"]["coordinates"][0]
+            feature["geometry"]["coordinates"][0] = [[x + 8, y] for x, y in ring]
+    (finished.folder / "data/T1.geojson").write_text(json.dumps(circles))
+    finished.edit("slides.tsv", "tma_map\n", "tma_map\tcores\n")
+    finished.edit("slides.tsv", "T1.map.csv\n", "T1.map.csv\tT1.geojson\n")
+    finished.edit("slides.tsv", "T2.map.csv\n", "T2.map.csv\t\n")
+    out = finished.run()
+    assert "Finding the cores of slide T1" in out
+    assert "Finding the cores of slide T2" not in out
+    assert "Cropping the cores of slide T2" not in out
+    now = pd.read_parquet(results / "cores.parquet").set_index("core_id")
+    assert now.loc[core_id, "origin"] == "manual"
+    assert now.loc[core_id, "x"] == pytest.approx(before.loc[core_id, "x"] + 8, abs=0.02)
+    others = now.index.drop(core_id)
+    same = ["status", "origin", "row", "col"]
+    pd.testing.assert_frame_equal(now.loc[others, same], before.loc[others, same])
+    assert "Nothing to be done" in finished.run()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from her2pyramid import config as configuration
 from her2pyramid import inputs, splits
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.fingerprint import file_fingerprint, fingerprint
+from her2pyramid.slides.opening import slide_inputs
 
 
 report: "../report/workflow.rst"
@@ -59,14 +60,31 @@ GPU_ENV = "../../envs/gpu.yaml" if USES_GPU else CPU_ENV
 N_GPUS = 1 if USES_GPU else 0
 
 
-def slide_path(wildcards):
-    """The slide file, below data_dir."""
-    return str(Path(CONFIG.data_dir) / SLIDE_ROWS[wildcards.slide].path)
+def below_data_dir(column):
+    """Where a column of slides.tsv says that a file or folder of a slide is."""
+
+    def path(wildcards):
+        return str(Path(CONFIG.data_dir) / getattr(SLIDE_ROWS[wildcards.slide], column))
+
+    return path
 
 
-def map_path(wildcards):
-    """The slide's TMA map, below data_dir."""
-    return str(Path(CONFIG.data_dir) / SLIDE_ROWS[wildcards.slide].tma_map)
+slide_path = below_data_dir("path")
+
+
+def slide_files(wildcards):
+    """The files whose change means that the slide has changed: a slide may be a folder."""
+    return [str(file) for file in read_or_stop(slide_inputs, slide_path(wildcards))]
+
+
+def stated(wildcards):
+    """The tables that a slide needn't have: of its map's patients, and of its cores."""
+    row = SLIDE_ROWS[wildcards.slide]
+    return {
+        name: below_data_dir(column)(wildcards)
+        for name, column in (("patients", "patients"), ("stated", "cores"))
+        if getattr(row, column)
+    }
 
 
 def share_of_cores(at_most):

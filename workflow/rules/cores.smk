@@ -4,10 +4,14 @@
 rule detect_cores:
     # Where the cores lie, and which core of the TMA map each is.
     input:
-        slide=slide_path,
-        tma_map=map_path,
+        unpack(stated),
+        slide=slide_files,
+        tma_map=below_data_dir("tma_map"),
     output:
         cores=f"{RESULTS}/slides/{{slide}}/cores.parquet",
+        csv=f"{RESULTS}/slides/{{slide}}/cores.csv",
+        geojson=f"{RESULTS}/slides/{{slide}}/cores.geojson",
+        page=f"{RESULTS}/slides/{{slide}}/cores.html",
         overview=report(
             f"{RESULTS}/slides/{{slide}}/overview.png",
             caption="../report/overview.rst",
@@ -24,7 +28,12 @@ rule detect_cores:
         mem_mb=2000,
         runtime=20,
     params:
-        mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,
+        slide=slide_path,
+        options=lambda wildcards: {
+            "mpp": SLIDE_ROWS[wildcards.slide].mpp,
+            "orientation": SLIDE_ROWS[wildcards.slide].orientation,
+            **CONFIG.dearray.model_dump(),
+        },
         # Rows, not the file: a correction of one slide concerns that slide alone.
         corrections=lambda wildcards: [
             row.model_dump()
@@ -32,8 +41,8 @@ rule detect_cores:
                 inputs.read_corrections, CONFIG.corrections, wildcards.slide
             )
         ],
-        core_diameter_um=CONFIG.dearray.core_diameter_um,
-        code=fingerprint("dearray.detect", "dearray.overlay"),
+        code=fingerprint("dearray.slide"),
+        template=file_fingerprint("dearray/templates/slide.html.j2"),
     message:
         "Finding the cores of slide {wildcards.slide}"
     script:
@@ -44,7 +53,7 @@ rule crop_cores:
     # One rule owns the store. Its content is told by the manifest, since Snakemake doesn't look
     # into folders.
     input:
-        slide=slide_path,
+        slide=slide_files,
         cores=rules.detect_cores.output.cores,
     output:
         store=directory(f"{RESULTS}/cores/{{slide}}.zarr"),
@@ -60,9 +69,10 @@ rule crop_cores:
         mem_mb=lambda wildcards, threads: 1000 + 1500 * threads,
         runtime=60,
     params:
+        slide=slide_path,
         mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,
         crop=CONFIG.crop.model_dump(),
-        code=fingerprint("cores"),
+        code=fingerprint("cores", "slides.opening"),
     message:
         "Cropping the cores of slide {wildcards.slide}"
     script:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from her2pyramid.cores import crop_cores
-from her2pyramid.slides import open_slide, resolve_mpp
+from her2pyramid.slides.opening import open_slide, resolve_mpp
 from her2pyramid.steps import step
 from her2pyramid.tables.cores import CORES
 
 slide_id = snakemake.wildcards.slide
 with step(f"crop_cores {slide_id}", snakemake.log[0]):
-    with open_slide(snakemake.input.slide) as slide:
+    with open_slide(snakemake.params.slide) as slide:
         mpp = resolve_mpp(
             slide,
             snakemake.params.mpp,
@@ -17,7 +17,7 @@ with step(f"crop_cores {slide_id}", snakemake.log[0]):
             table=snakemake.config.get("slides", "slides.tsv"),
         )
     crop_cores(
-        lambda: open_slide(snakemake.input.slide),
+        lambda: open_slide(snakemake.params.slide),
         CORES.read(snakemake.input.cores),
         slide_id=slide_id,
         mpp=mpp,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import correlate
 
 from her2pyramid.dearray.lattice import Lattice
 from her2pyramid.errors import Her2PyramidError
@@ -19,8 +21,27 @@ MARGIN: Final = 2
 LEAST_SHARE: Final = 0.75
 """Share of the cores for which the map must have a position."""
 
+LINE: Final = 3
+"""Cores that make an outer row or column: fewer are strays, or markers beside the array."""
+
+MOST_GAP_WIDTHS: Final = 16
+"""Combinations of widths of the gaps along one axis that are tried."""
+
 Position = tuple[int, int]
 """Row and column on the array, from 0."""
+
+Orientation = Literal["normal", "rotated_180", "flipped_horizontally", "flipped_vertically"]
+"""How the slide lies against its map: normal has the map's A1 at the top left of the picture."""
+
+ORIENTATIONS: Final[tuple[Orientation, ...]] = get_args(Orientation)
+
+SIGNS: Final[dict[Orientation, tuple[int, int]]] = {
+    "normal": (1, 1),
+    "rotated_180": (-1, -1),
+    "flipped_horizontally": (1, -1),
+    "flipped_vertically": (-1, 1),
+}
+"""Directions of rows and columns on the picture, as against the map."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,57 @@ class Anchor:
     y: float
     position: Position
     line: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One way to number the lattice as the map does.
+
+    Attributes
+    ----------
+    orientation
+        How the picture was held against the map.
+    lattice
+        The cores with the map's numbers. Cores that the map has no position for may have any,
+        also negative ones.
+    hit
+        (n,) bool: sure cores that lie on a position of the map.
+    sure
+        (n,) bool: cores that had a say.
+    """
+
+    orientation: Orientation
+    lattice: Lattice
+    hit: NDArray[np.bool_]
+    sure: NDArray[np.bool_]
+
+    @property
+    def hits(self) -> int:
+        """How many sure cores lie on a position of the map."""
+        return int(self.hit.sum())
+
+
+class MisfitError(Her2PyramidError):
+    """The cores can't be matched to the map without doubt.
+
+    Parameters
+    ----------
+    problem, where, remedy
+        As for any :class:`~her2pyramid.errors.Her2PyramidError`.
+    fits
+        The ways to lay the map over the slide that compete, the best first; for a picture.
+    """
+
+    def __init__(
+        self,
+        problem: str | Sequence[str],
+        *,
+        where: str | Path | None = None,
+        remedy: str,
+        fits: Sequence[Fit] = (),
+    ) -> None:
+        super().__init__(problem, where=where, remedy=remedy)
+        self.fits = tuple(fits)
 
 
 def row_label(row: int) -> str:
@@ -65,16 +137,17 @@ def align(
     lattice: Lattice,
     sure: NDArray[np.bool_],
     on_map: Collection[Position],
-    anchors: Sequence[Anchor],
+    anchors: Sequence[Anchor] = (),
     *,
     slide_id: str,
-) -> Lattice:
+    orientation: Orientation | None = None,
+) -> Fit:
     """Number the lattice as the map does.
 
-    The pattern of cores is laid over the map at every shift, with the gaps between blocks both
-    as wide as they are and closed (laboratories number blocks either way). The numbering that
-    puts the most cores on positions of the map is taken if no other comes near it, or else if
-    the anchors decide.
+    The pattern of cores is laid over the map at every shift, with each gap between blocks as
+    wide as it is and narrower, down to none (laboratories number blocks either way), and in
+    every orientation. The numbering that puts the most cores on positions of the map is taken,
+    if no other comes near it or else if the anchors decide.
 
     Parameters
     ----------
@@ -88,76 +161,199 @@ def align(
         Places whose position is stated.
     slide_id
         For the message.
+    orientation
+        How the slide lies, as a person has confirmed; None to take it for normal and to refuse
+        it where the pattern says otherwise.
 
     Returns
     -------
-    The lattice with the map's numbers. Cores that the map has no position for may get any,
-    also negative ones.
+    The fit.
 
     Raises
     ------
-    Her2PyramidError
-        If several numberings fit about as well, or none does.
+    MisfitError
+        If several numberings fit about as well, or none does; and, unless a person confirmed
+        the orientation, if the map fits better turned or mirrored, or a whole outer row or
+        column is on the slide alone or on the map alone.
     """
     wanted = np.array(sorted(set(on_map)))
-    counted = [
-        (int(_hits(index, sure, wanted).sum()), index)
-        for index in _numberings(lattice.index, wanted)
-    ]
-    most = max(count for count, _ in counted)
+    fits = _best_fits(lattice, sure, wanted, orientation or "normal")
+    if orientation is None:
+        _refuse_better_orientation(fits, lattice, sure, wanted, slide_id)
+    most = fits[0].hits if fits else 0
     if not most or most < LEAST_SHARE * sure.sum():
-        raise _misfit(lattice, sure, wanted, slide_id, f"at best {most} of them fit")
-    best = next(index for count, index in counted if count == most)
+        raise _misfit(
+            lattice, sure, wanted, f"at best {most} of them fit", slide_id=slide_id, fits=fits[:1]
+        )
     if most == sure.sum() == len(wanted):
-        return replace(lattice, index=best)
+        return fits[0]
+    if len(fits) > 1 and anchors:
+        fits = [fit for fit in fits if _agrees(fit.lattice, anchors)]
+    if len(fits) != 1:
+        raise _misfit(
+            lattice,
+            sure,
+            wanted,
+            "they fit it in more than one way",
+            slide_id=slide_id,
+            fits=fits[:2],
+        )
+    if orientation is None and not anchors:
+        _refuse_other_size(fits[0], sure, wanted, slide_id)
+    return fits[0]
+
+
+def told_by_pattern(fit: Fit, sure: NDArray[np.bool_], on_map: Collection[Position]) -> bool:
+    """Whether the pattern of cores and empty positions fits the map in one orientation alone."""
+    wanted = np.array(sorted(set(on_map)))
+    others = (o for o in ORIENTATIONS if o != "normal")
+    return all(
+        max((f.hits for f in _best_fits(fit.lattice, sure, wanted, other)), default=0) < fit.hits
+        for other in others
+    )
+
+
+def _refuse_better_orientation(
+    fits: Sequence[Fit],
+    lattice: Lattice,
+    sure: NDArray[np.bool_],
+    wanted: NDArray[np.int64],
+    slide_id: str,
+) -> None:
+    normal = fits[0].hits if fits else 0
+    others = [
+        other[0]
+        for orientation in ORIENTATIONS[1:]
+        if (other := _best_fits(lattice, sure, wanted, orientation))
+    ]
+    better = max(others, key=lambda fit: fit.hits, default=None)
+    if better is None or better.hits <= normal or better.hits < LEAST_SHARE * sure.sum():
+        return
+    words = better.orientation.replace("_", " ").replace("180", "by 180 degrees")
+    raise MisfitError(
+        f"slide {slide_id}: the pattern of empty positions fits the TMA map better {words}: "
+        f"{better.hits} of {sure.sum()} cores then lie on a position of the map, {normal} as the "
+        "picture is",
+        remedy="look at the picture, then state the slide's orientation in slides.tsv: "
+        f"{better.orientation} if it does lie so, normal if the map's A1 is at the top left all "
+        "the same",
+        fits=(*fits[:1], better),
+    )
+
+
+def _refuse_other_size(
+    fit: Fit, sure: NDArray[np.bool_], wanted: NDArray[np.int64], slide_id: str
+) -> None:
+    """Refuse outer rows or columns of several cores that slide or map alone have."""
+    index = fit.lattice.index[sure]
+    first, last = wanted.min(axis=0), wanted.max(axis=0)
+    problems = []
+    for axis, name in ((0, "row"), (1, "column")):
+        across = 1 - axis
+        within = (index[:, across] >= first[across]) & (index[:, across] <= last[across])
+        beyond = within & ((index[:, axis] < first[axis]) | (index[:, axis] > last[axis]))
+        _, counts = np.unique(index[beyond][:, axis], return_counts=True)
+        extra = int((counts >= LINE).sum())
+        if extra:
+            problems.append(
+                f"the slide shows {extra} more {name}{'s' if extra > 1 else ''} than the map lists"
+            )
+        found = index[(index >= first).all(axis=1) & (index <= last).all(axis=1)][:, axis]
+        listed, listed_counts = np.unique(wanted[:, axis], return_counts=True)
+        lost = [
+            line
+            for line, count in zip(listed, listed_counts, strict=True)
+            if count >= LINE and (line < found.min() or line > found.max())
+        ]
+        if lost:
+            labels = [row_label(int(n)) if axis == 0 else str(n + 1) for n in lost]
+            problems.append(
+                f"{name} {' and '.join(labels)} of the map, at the array's edge, has no core on "
+                "the slide"
+            )
+    if problems:
+        raise MisfitError(
+            [f"slide {slide_id}: {problem}" for problem in problems],
+            remedy="check that this is the slide's map. If it is, and the picture names the cores "
+            "rightly, state the slide's orientation in slides.tsv (normal: the map's A1 is at the "
+            "top left)",
+            fits=(fit,),
+        )
+
+
+def _best_fits(
+    lattice: Lattice,
+    sure: NDArray[np.bool_],
+    wanted: NDArray[np.int64],
+    orientation: Orientation,
+) -> list[Fit]:
+    """The numberings of one orientation with nearly the most hits, best first, none twice."""
+    turned = lattice.turned(*SIGNS[orientation])
+    found: list[tuple[int, NDArray[np.int64]]] = []
+    for index in _gap_widths(turned.index):
+        for hits, shift in _shifts(index[sure], wanted):
+            found.append((hits, index + shift))
+    most = max((hits for hits, _ in found), default=0)
     # Numberings that differ only in cores that the map doesn't list are the same.
-    close = {
-        np.where(_hits(index, sure, wanted)[:, None], index, -1).tobytes(): index
-        for count, index in reversed(counted)
-        if count > most - MARGIN
-    }
-    fitting = list(close.values())
-    if len(fitting) > 1 and anchors:
-        fitting = [index for index in fitting if _agrees(lattice, index, anchors)]
-    if len(fitting) != 1:
-        raise _misfit(lattice, sure, wanted, slide_id, "they fit it in more than one way")
-    return replace(lattice, index=fitting[0])
+    different = {}
+    for hits, index in reversed(found):
+        if hits > max(most - MARGIN, 0):
+            hit = _on_map(index, sure, wanted)
+            named = np.where(hit[:, None], index, -1).tobytes()
+            different[named] = Fit(orientation, turned.numbered(index), hit, sure)
+    return sorted(different.values(), key=lambda fit: -fit.hits)
 
 
-def _hits(
+def _shifts(
+    index: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """The shifts that put the most cores on positions of the map, or nearly, and how many."""
+    if not len(index):
+        return
+    low = index.min(axis=0)
+    cores = np.zeros(np.ptp(index, axis=0) + 1)
+    cores[tuple((index - low).T)] = 1
+    listed = np.zeros(wanted.max(axis=0) + 1)
+    listed[tuple(wanted.T)] = 1
+    hits = np.rint(correlate(listed, cores, mode="full")).astype(np.int64)
+    for place in np.argwhere(hits > hits.max() - MARGIN):
+        yield int(hits[tuple(place)]), place - (np.array(cores.shape) - 1) - low
+
+
+def _on_map(
     index: NDArray[np.int64], sure: NDArray[np.bool_], wanted: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Which of the sure cores lie on a position of the map."""
     size = wanted.max(axis=0) + 1
-    on_map = np.zeros(size, dtype=bool)
-    on_map[wanted[:, 0], wanted[:, 1]] = True
+    listed = np.zeros(size, dtype=bool)
+    listed[tuple(wanted.T)] = True
     inside = ((index >= 0) & (index < size)).all(axis=1)
     row, col = np.where(inside[:, None], index, 0).T
-    return np.asarray(sure & inside & on_map[row, col])
+    return np.asarray(sure & inside & listed[row, col])
 
 
-def _numberings(index: NDArray[np.int64], wanted: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Every way to lay the cores over the map such that the two overlap."""
-    closed = np.column_stack([np.unique(axis, return_inverse=True)[1] for axis in index.T])
-    closed += index.min(axis=0)
-    columns = [
-        [index[:, axis]]
-        if (closed[:, axis] == index[:, axis]).all()
-        else [index[:, axis], closed[:, axis]]
-        for axis in (0, 1)
-    ]
-    for rows, cols in product(*columns):
-        base = np.column_stack([rows, cols])
-        low = wanted.min(axis=0) - base.max(axis=0)
-        high = wanted.max(axis=0) - base.min(axis=0)
-        for shift in product(range(low[0], high[0] + 1), range(low[1], high[1] + 1)):
-            yield base + shift
+def _gap_widths(index: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """The numbering with every gap as wide as it is, and narrower down to none."""
+    for rows, cols in product(*(_axis_gap_widths(axis) for axis in index.T)):
+        yield np.column_stack([rows, cols])
 
 
-def _agrees(lattice: Lattice, index: NDArray[np.int64], anchors: Sequence[Anchor]) -> bool:
-    renumbered = replace(lattice, index=index)
+def _axis_gap_widths(numbers: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    lines, line = np.unique(numbers, return_inverse=True)
+    steps = np.diff(lines)
+    widths = [range(step, 0, -1) for step in steps]
+    if np.prod([len(width) for width in widths], dtype=float) > MOST_GAP_WIDTHS:
+        widths = [range(step, step - 1, -1) for step in steps]
+        yield (
+            lines[0] + line
+        )  # too many gaps for all combinations: all as wide as they are, or none
+    for chosen in product(*widths):
+        yield (lines[0] + np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)]))[line]
+
+
+def _agrees(lattice: Lattice, anchors: Sequence[Anchor]) -> bool:
     return all(
-        tuple(np.rint(renumbered.position(np.array([anchor.x, anchor.y]))).astype(int).tolist())
+        tuple(np.rint(lattice.position(np.array([anchor.x, anchor.y]))).astype(int).tolist())
         == anchor.position
         for anchor in anchors
     )
@@ -167,16 +363,19 @@ def _misfit(
     lattice: Lattice,
     sure: NDArray[np.bool_],
     wanted: NDArray[np.int64],
-    slide_id: str,
     why: str,
-) -> Her2PyramidError:
+    *,
+    slide_id: str,
+    fits: Sequence[Fit],
+) -> MisfitError:
     rows, cols = np.ptp(lattice.index[sure], axis=0) + 1
     map_rows, map_cols = np.ptp(wanted, axis=0) + 1
-    return Her2PyramidError(
+    return MisfitError(
         f"slide {slide_id}: the {sure.sum()} cores found, in {rows} rows and {cols} columns, "
         f"can't be matched to the {len(wanted)} positions of the TMA map, in {map_rows} rows "
         f"and {map_cols} columns: {why}",
         remedy="check the map's rows and columns (A1 is at the top left of the overview); if they "
         "are right, add or move one or two cores in the corrections table, with their position "
         "and centre: that decides which position is which",
+        fits=fits,
     )

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from her2pyramid.dearray.contrast import resize, tissue, without_shade
 from her2pyramid.errors import Her2PyramidError
 
 WORKING_RADIUS_PX: Final = 24.0
 """The picture is scaled until the cores have this radius: every length below is a share of it."""
+
+ESTIMATE_RADIUS_PX: Final = 30.0
+"""The same while the radius is being estimated, at most."""
+
+RADIUS_STEP: Final = 1.4
+"""Ratio of one size of core that is looked for to the next."""
 
 RADIUS_SPREAD: Final = 0.2
 """Cores of one array differ in radius by at most this share."""
@@ -51,17 +59,18 @@ class Circles(NamedTuple):
     edge: NDArray[np.float64]
 
 
-def estimate_radius(tissue: NDArray[np.float32], bounds: tuple[float, float]) -> float:
+def estimate_radius(density: NDArray[np.float32], bounds: tuple[float, float]) -> float:
     """The commonest radius of disc-shaped pieces of tissue.
 
-    The picture is cut at several levels, since cores that touch at one stand apart at another.
-    Pieces that are nearly as large as the smallest circle around them vote for their own radius,
+    The picture is freed from shade for one size of core after another, and cut at several
+    levels each time, since cores that touch at one stand apart at another. Pieces of about that
+    size that are nearly as large as the smallest circle around them vote for their own radius,
     with their area: dust is frequent but small.
 
     Parameters
     ----------
-    tissue
-        (height, width) float32, 0 to 1.
+    density
+        (height, width) float32, from :func:`~her2pyramid.dearray.contrast.stain_density`.
     bounds
         Smallest and largest radius in pixels.
 
@@ -70,7 +79,29 @@ def estimate_radius(tissue: NDArray[np.float32], bounds: tuple[float, float]) ->
     Her2PyramidError
         If no piece of tissue is round.
     """
-    radii, areas = [], []
+    radii: list[float] = []
+    areas: list[float] = []
+    steps = max(int(np.ceil(np.log(bounds[1] / bounds[0]) / np.log(RADIUS_STEP))), 1)
+    for guess in np.geomspace(*bounds, steps + 1):
+        # Large cores need no fine picture.
+        scale = min(ESTIMATE_RADIUS_PX / guess, 1.0)
+        small = resize(density, scale)
+        pieces = tissue(without_shade(small, guess * scale), guess * scale)
+        low, high = guess / RADIUS_STEP, guess * RADIUS_STEP
+        for radius, area in _round_pieces(pieces, (low * scale, high * scale)):
+            radii.append(radius / scale)
+            areas.append(area / scale**2)
+    if not radii:
+        raise no_core()
+    grid = np.linspace(np.log(bounds[0]), np.log(bounds[1]), 400)
+    votes = np.exp(-0.5 * ((np.log(radii) - grid[:, None]) / 0.08) ** 2) @ np.array(areas)
+    return float(np.exp(grid[votes.argmax()]))
+
+
+def _round_pieces(
+    tissue: NDArray[np.float32], bounds: tuple[float, float]
+) -> Iterator[tuple[float, float]]:
+    """Radius and area of the round pieces of a picture, at several levels."""
     smooth = cv2.GaussianBlur(tissue, (0, 0), 1.5)
     for level in (0.15, 0.3, 0.45, 0.6):
         mask = np.asarray(smooth > level, dtype=np.uint8)
@@ -82,13 +113,7 @@ def estimate_radius(tissue: NDArray[np.float32], bounds: tuple[float, float]) ->
                 continue
             around = cv2.minEnclosingCircle(outline)[1]
             if radius >= 0.88 * around and cv2.contourArea(outline) >= 0.7 * hull_area:
-                radii.append(radius)
-                areas.append(hull_area)
-    if not radii:
-        raise no_core()
-    grid = np.linspace(np.log(bounds[0]), np.log(bounds[1]), 400)
-    votes = np.exp(-0.5 * ((np.log(radii) - grid[:, None]) / 0.08) ** 2) @ np.array(areas)
-    return float(np.exp(grid[votes.argmax()]))
+                yield radius, hull_area
 
 
 def no_core() -> Her2PyramidError:
@@ -106,7 +131,8 @@ def find_circles(tissue: NDArray[np.float32], radius: float) -> Circles:
     The accumulator holds, for every centre, the edge around the best circle of nearly the
     expected radius: each stretch of outline votes for the circles that it may belong to, by how
     much more tissue lies inside than outside. Unlike cv2.HoughCircles, which thresholds edges
-    first, it sees faint cores as well as dark ones.
+    first, it sees faint cores as well as dark ones. A core that the picture cuts off is found if
+    at least half of it is there: the picture is mirrored at its border.
 
     Parameters
     ----------
@@ -121,10 +147,6 @@ def find_circles(tissue: NDArray[np.float32], radius: float) -> Circles:
     reach = 2 * round(MIN_DISTANCE * WORKING_RADIUS_PX / 2) + 1
     highest = cv2.dilate(edge, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     y, x = np.nonzero((edge == highest) & (edge > FAINTEST_EDGE))
-    margin = WORKING_RADIUS_PX / 2  # less than that of a core on the picture is no core
-    inside = (x >= margin) & (x < small.shape[1] - margin)
-    inside &= (y >= margin) & (y < small.shape[0] - margin)
-    y, x = y[inside], x[inside]
     order = np.argsort(-edge[y, x], kind="stable")
     y, x = y[order], x[order]
     usual, _ = hough_transform(small, np.array([0.97, 1.03]))
@@ -156,13 +178,6 @@ def _highest_near(
     return near_y[which, best], near_x[which, best]
 
 
-def resize(tissue: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """The picture scaled, averaging over areas where it shrinks."""
-    size = (max(round(tissue.shape[1] * scale), 1), max(round(tissue.shape[0] * scale), 1))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(tissue, size, interpolation=how), dtype=np.float32)
-
-
 def hough_transform(
     small: NDArray[np.float32], shares: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -183,7 +198,7 @@ def hough_transform(
     best = np.full(small.shape, -1, dtype=np.float32)
     radius = np.zeros_like(small)
     for r in WORKING_RADIUS_PX * shares:
-        edge = cv2.filter2D(small, cv2.CV_32F, ring_kernel(r), borderType=cv2.BORDER_REPLICATE)
+        edge = cv2.filter2D(small, cv2.CV_32F, ring_kernel(r), borderType=cv2.BORDER_REFLECT)
         better = edge > best
         best[better], radius[better] = edge[better], r
     return best, radius

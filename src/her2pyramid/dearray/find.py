@@ -12,9 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from her2pyramid.dearray.circles import Circles, estimate_radius, find_circles, no_core
-from her2pyramid.dearray.contrast import stain_density, tissue, without_slide_edges
+from her2pyramid.dearray.contrast import stain_density, tissue, without_shade, without_slide_edges
+from her2pyramid.dearray.faint import search_faint
 from her2pyramid.dearray.lattice import Lattice, fit_lattice
 from her2pyramid.dearray.refine import refine
+from her2pyramid.dearray.shape import Shape, measure_shapes
 
 SURE_EDGE: Final = 0.25
 """Edge from which a circle is a core wherever it lies; such circles make up the lattice."""
@@ -37,6 +39,32 @@ LEAST_TISSUE: Final = 0.3
 LEAST_TISSUE_ON_MAP: Final = 0.18
 """The same where the TMA map says that a core was put: less evidence is needed."""
 
+LEAST_EVIDENCE: Final = 2.0
+"""Evidence of a faint disc that a core without an outline has at least."""
+
+LEAST_EVIDENCE_ON_MAP: Final = 1.3
+"""The same where the TMA map says that a core was put."""
+
+FAINT_CONFIDENCE: Final = 0.25
+"""Confidence in such a core, for each unit of evidence."""
+
+MOST_FAINT: Final = 0.9
+"""No core without an outline is surer than that."""
+
+STRAY_ROUNDS: Final = 3
+"""Times that strays are looked for: without some of them others stand out."""
+
+SPARSE_LINE: Final = 0.34
+"""A row or column is sparse that holds fewer cores than this share of what is usual."""
+
+FAINT_OUTLINE: Final = 0.8
+"""Share of its outline, as against its own fill, that a faint core has."""
+
+PLAIN_OUTLINE: Final = 0.7
+PLAIN_FILL: Final = 0.5
+PLAIN_TEXTURE: Final = 0.1
+"""Least measures of a circle that has the full looks of a core."""
+
 CORE_DIAMETER_UM: Final = (300.0, 3000.0)
 """The usual cores have 600 to 2,000 microns."""
 
@@ -52,6 +80,8 @@ class Array:
     ----------
     tissue
         (height, width) float32, 0 to 1: how much each overview pixel counts as tissue.
+    density
+        (height, width) float32: density of stain above that of the surroundings.
     radius
         Usual radius of a core, overview pixels.
     lattice
@@ -62,6 +92,7 @@ class Array:
     """
 
     tissue: NDArray[np.float32]
+    density: NDArray[np.float32]
     radius: float
     lattice: Lattice
     cores: pd.DataFrame
@@ -95,7 +126,7 @@ def find_cores(
     array = find_round_cores(overview, um_per_px, core_diameter_px)
     rows, cols = array.lattice.shape
     positions = ((row, col) for row in range(rows) for col in range(cols))
-    return with_faint_cores(array, positions, LEAST_TISSUE)
+    return with_faint_cores(array, positions, on_map=False)
 
 
 def find_round_cores(
@@ -104,16 +135,21 @@ def find_round_cores(
     core_diameter_px: tuple[float, float] | None,
 ) -> Array:
     """The cores that a circle Hough transform finds, numbered; see :func:`find_cores`."""
-    stained = tissue(stain_density(overview))
+    density = stain_density(overview)
     low, high = core_diameter_px or _diameters(overview.shape, um_per_px)
-    radius = estimate_radius(stained, (low / 2, high / 2))
-    stained = without_slide_edges(stained, radius)
+    radius = estimate_radius(density, (low / 2, high / 2))
+    density = without_shade(density, radius)
+    stained = without_slide_edges(tissue(density, radius), radius)
     circles = find_circles(stained, radius)
-    sure = np.flatnonzero(circles.edge >= SURE_EDGE)
-    if not len(sure):
+    shape = measure_shapes(stained, density, circles.centre, circles.radius)
+    faint_disc = (shape.relative_outline >= FAINT_OUTLINE) & (shape.texture >= PLAIN_TEXTURE)
+    sure = np.flatnonzero((circles.edge >= SURE_EDGE) | ((circles.edge >= FAINT_EDGE) & faint_disc))
+    if not (circles.edge >= SURE_EDGE).any():
         raise no_core()
     lattice, kept = fit_lattice(circles.centre[sure], radius)
-    lattice, stays = _without_strays(lattice, circles.edge[sure[kept]])
+    lattice, stays = _without_strays(
+        lattice, circles.edge[sure[kept]], _disc_like(shape)[sure[kept]]
+    )
     faint, index = _near_nodes(circles, lattice)
     chosen = np.concatenate([sure[kept[stays]], faint])
     lattice = lattice.added(circles.centre[faint], index)
@@ -122,12 +158,10 @@ def find_round_cores(
     )
     lattice = replace(lattice, points=points)
     cores = _frame(stained, lattice, radii, circles.edge[chosen], origin="hough")
-    return Array(stained, radius, lattice, cores)
+    return Array(stained, density, radius, lattice, cores)
 
 
-def with_faint_cores(
-    array: Array, positions: Iterable[tuple[int, int]], least_tissue: float
-) -> Array:
+def with_faint_cores(array: Array, positions: Iterable[tuple[int, int]], *, on_map: bool) -> Array:
     """Look for torn and faint cores at positions of the lattice that hold no core yet.
 
     Parameters
@@ -136,20 +170,30 @@ def with_faint_cores(
         The array so far.
     positions
         (row, column) to look at, from 0.
-    least_tissue
-        Tissue that a core holds at least, 0 to 1, averaged over its circle.
+    on_map
+        Whether the TMA map says that cores were put there: less evidence is needed then.
     """
+    least_tissue = LEAST_TISSUE_ON_MAP if on_map else LEAST_TISSUE
+    least_evidence = LEAST_EVIDENCE_ON_MAP if on_map else LEAST_EVIDENCE
     taken = {tuple(i) for i in array.lattice.index.tolist()}
     cover = _disc_mean(_left_over(array), 0.9 * array.radius)
+    faint = search_faint(array.density, array.radius, array.lattice.points)
     reach = NODE_REACH * array.lattice.pitch
-    found, index = [], []
+    found, index, confidence = [], [], []
     for position in positions:
         if position in taken:
             continue
-        spot = _most_tissue(cover, array.lattice.node(*position), reach, least_tissue)
+        node = array.lattice.node(*position)
+        spot = _most_tissue(cover, node, reach, least_tissue)
+        trace = faint.near(node, reach, least_evidence)
         if spot is not None:
             found.append(spot)
             index.append(position)
+            confidence.append(np.nan)
+        elif trace is not None:
+            found.append((float(trace[0][0]), float(trace[0][1])))
+            index.append(position)
+            confidence.append(min(FAINT_CONFIDENCE * trace[1], MOST_FAINT))
     if not found:
         return array
     points = np.array(found)
@@ -166,9 +210,9 @@ def with_faint_cores(
         np.zeros(free.sum()),
         origin="lattice",
     )
-    return Array(
-        array.tissue, array.radius, lattice, pd.concat([array.cores, more], ignore_index=True)
-    )
+    told = np.array(confidence)[free]
+    more["confidence"] = np.where(np.isnan(told), more["confidence"], told)
+    return replace(array, lattice=lattice, cores=pd.concat([array.cores, more], ignore_index=True))
 
 
 def _left_over(array: Array) -> NDArray[np.float32]:
@@ -207,17 +251,43 @@ def _near_nodes(circles: Circles, lattice: Lattice) -> tuple[NDArray[np.int64], 
 
 
 def _without_strays(
-    lattice: Lattice, edge: NDArray[np.float64]
+    lattice: Lattice, edge: NDArray[np.float64], disc_like: NDArray[np.bool_]
 ) -> tuple[Lattice, NDArray[np.int64]]:
-    """The lattice without circles that lie too far off it for their edge; which stay."""
-    off = [
-        np.hypot(*(lattice.node(*index) - point)) / lattice.pitch
-        for index, point in zip(lattice.index, lattice.points, strict=True)
-    ]
-    stays = np.flatnonzero(edge >= _needed_edge(np.array(off)))
-    if len(stays) < 3:
-        return lattice, np.arange(len(edge))
+    """The lattice without circles that are no cores where they lie; which stay.
+
+    Away from the places of the lattice it takes a plainer edge, and on a row or column that
+    holds few cores, which mostly lies beside the array, the full looks of a core.
+    """
+    stays = np.arange(len(edge))
+    for _ in range(STRAY_ROUNDS):
+        kept = lattice.only(stays)
+        off = [
+            np.hypot(*(kept.node(*index) - point)) / kept.pitch
+            for index, point in zip(kept.index, kept.points, strict=True)
+        ]
+        good = edge[stays] >= _needed_edge(np.array(off))
+        good &= disc_like[stays] | ~_on_sparse_line(kept.index)
+        if good.all() or good.sum() < 3:
+            break
+        stays = stays[good]
     return lattice.only(stays).from_zero(), stays
+
+
+def _disc_like(shape: Shape) -> NDArray[np.bool_]:
+    return np.asarray(
+        (shape.outline >= PLAIN_OUTLINE)
+        & (shape.fill >= PLAIN_FILL)
+        & (shape.texture >= PLAIN_TEXTURE)
+    )
+
+
+def _on_sparse_line(index: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which positions are on a row or column with far fewer cores than is usual."""
+    sparse = np.zeros(len(index), dtype=bool)
+    for axis in (0, 1):
+        _, line, counts = np.unique(index[:, axis], return_inverse=True, return_counts=True)
+        sparse |= (counts < SPARSE_LINE * np.median(counts))[line]
+    return sparse
 
 
 def _needed_edge(off: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -235,8 +305,11 @@ def _most_tissue(
     if x0 >= x1 or y0 >= y1:
         return None
     window = cover[y0:y1, x0:x1]
-    y, x = np.unravel_index(int(window.argmax()), window.shape)
-    return (float(x0 + x), float(y0 + y)) if window[y, x] >= least_tissue else None
+    if window.max() < least_tissue:
+        return None
+    # Many circles hold a fragment whole: the middle of these.
+    ys, xs = np.nonzero(window >= 0.97 * window.max())
+    return float(x0 + xs.mean()), float(y0 + ys.mean())
 
 
 def _disc_mean(tissue: NDArray[np.float32], radius: float) -> NDArray[np.float32]:

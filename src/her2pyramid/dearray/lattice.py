@@ -20,6 +20,9 @@ MAX_TILT_DEG: Final = 22.0
 LINK_TOLERANCE: Final = 0.35
 """Two cores are neighbours if their distance vector is this close to the pitch, in pitches."""
 
+MOST_SLIP: Final = 0.7
+"""How far, in pitches, a line may lie beside the one before it."""
+
 FIT_REACH: Final = 1.7
 """How far, in pitches, cores have a say in where their neighbours should lie (a Gaussian sigma)."""
 
@@ -115,6 +118,28 @@ class Lattice:
             index=np.vstack([self.index, index]),
         )
 
+    def scaled(self, factor: float) -> Lattice:
+        """The lattice in pixels so many times finer, counted from the same outer corner."""
+        return replace(
+            self,
+            points=(self.points + 0.5) * factor - 0.5,
+            along_row=self.along_row * factor,
+            along_col=self.along_col * factor,
+        )
+
+    def turned(self, row_sign: int, col_sign: int) -> Lattice:
+        """The lattice with its rows, its columns or both counted backwards (sign -1)."""
+        return replace(
+            self,
+            index=self.index * (row_sign, col_sign),
+            along_row=self.along_row * col_sign,
+            along_col=self.along_col * row_sign,
+        )
+
+    def numbered(self, index: NDArray[np.int64]) -> Lattice:
+        """The lattice with other numbers."""
+        return replace(self, index=index)
+
     def from_zero(self) -> Lattice:
         """The lattice with its first row and its first column numbered 0."""
         return replace(self, index=self.index - self.index.min(axis=0))
@@ -155,7 +180,46 @@ def fit_lattice(points: NDArray[np.float64], radius: float) -> tuple[Lattice, ND
         if free.any():
             lattice = lattice.added(points[block[free]], index[free])
             kept += list(block[free])
-    return lattice.from_zero(), np.array(kept)
+    return _without_slips(lattice.from_zero()), np.array(kept)
+
+
+def _without_slips(lattice: Lattice) -> Lattice:
+    """The lattice with its parts moved along a row or column where that makes it a rectangle.
+
+    Between two rows of displaced cores it can be in doubt which core lies below which. If all
+    rows on one side, moved by one, then share the columns of the others, they are: arrays are
+    rectangles. So for columns.
+    """
+    for axis in (0, 1):
+        across = 1 - axis
+        step = lattice.along_row if axis == 0 else lattice.along_col
+        for line in range(1, lattice.shape[axis]):
+            below = lattice.index[:, axis] >= line
+            doubt = _offset(lattice, axis, line, step)
+            for shift in (-1, 1):
+                if np.isnan(doubt) or abs(doubt - shift) > MOST_SLIP:
+                    continue
+                index = lattice.index.copy()
+                index[below, across] += shift
+                if np.ptp(index[:, across]) < np.ptp(lattice.index[:, across]):
+                    lattice = replace(lattice, index=index).from_zero()
+                    break
+    return lattice
+
+
+def _offset(lattice: Lattice, axis: int, line: int, step: NDArray[np.float64]) -> float:
+    """How far a line lies along itself, in pitches, from where the line before it says."""
+    place = {
+        tuple(i): point for i, point in zip(lattice.index.tolist(), lattice.points, strict=True)
+    }
+    down = lattice.along_col if axis == 0 else lattice.along_row
+    offsets = []
+    for index, point in place.items():
+        before = (index[0] - 1, index[1]) if axis == 0 else (index[0], index[1] - 1)
+        if index[axis] == line and before in place:
+            miss = point - place[before] - down
+            offsets.append(float(miss @ step) / float(step @ step))
+    return float(np.median(offsets)) if offsets else float("nan")
 
 
 def mean_steps(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from her2pyramid.dearray.align import row_number
+from her2pyramid.dearray.align import Fit, Position, label, row_number
 from her2pyramid.files import atomic_path
 
 WIDTH_PX: Final = 1800
@@ -24,6 +25,15 @@ MAX_HEIGHT_PX: Final = 2400
 DPI: Final = 100
 HEADER_PX: Final = 70
 HALO: Final = [patheffects.withStroke(linewidth=2.5, foreground="white", alpha=0.85)]
+
+
+FIT_WIDTH_PX: Final = 1100
+FIT_TITLES: Final = {
+    "normal": "As the picture is",
+    "rotated_180": "Rotated by 180°",
+    "flipped_horizontally": "Flipped horizontally",
+    "flipped_vertically": "Flipped vertically",
+}
 
 
 class Style(NamedTuple):
@@ -40,6 +50,13 @@ STYLES: Final = {
     "manual": Style("placed by hand", "#AA4499", (0, (6, 1.5, 1, 1.5))),
     "missing": Style("missing", "#B86E00", (0, (2, 2))),
     "rejected": Style("rejected", "#D55E00", "-"),
+}
+
+
+FIT_STYLES: Final = {
+    "hit": Style("core on a position of the map", "#0072B2", "-"),
+    "off": Style("core where the map has none", "#D55E00", "-"),
+    "empty": Style("position of the map without a core", "#B86E00", (0, (2, 2))),
 }
 
 
@@ -101,6 +118,99 @@ def draw_overview(
     canvas.draw()  # type: ignore[no-untyped-call]
     rgba = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     return rgba[..., :3].copy()
+
+
+def draw_fits(
+    overview: NDArray[np.uint8], fits: Sequence[Fit], on_map: Collection[Position]
+) -> NDArray[np.uint8]:
+    """Draw the ways to lay a TMA map over a slide, side by side.
+
+    Parameters
+    ----------
+    overview
+        (height, width, 3) uint8 RGB.
+    fits
+        The fits to compare, at least one.
+    on_map
+        Positions of the map.
+
+    Returns
+    -------
+    (height, width, 3) uint8 RGB: for each fit the cores that lie on a position of the map, those
+    that don't, and positions of the map without a sure core.
+    """
+    height, width = overview.shape[:2]
+    scale = min(FIT_WIDTH_PX / width, MAX_HEIGHT_PX / height)
+    panel = np.array([width, height]) * scale / DPI
+    header = HEADER_PX / DPI
+    figure = Figure(figsize=(float(len(fits) * panel[0]), float(panel[1] + 1.7 * header)), dpi=DPI)
+    canvas = FigureCanvasAgg(figure)
+    for place, fit in enumerate(fits):
+        axes = figure.add_axes(
+            (
+                (place + 0.01) / len(fits),
+                0.0,
+                0.98 / len(fits),
+                float(panel[1] / (panel[1] + 1.7 * header)),
+            )
+        )
+        axes.imshow(overview, interpolation="antialiased")
+        axes.set_axis_off()
+        axes.set_title(
+            f"{FIT_TITLES[fit.orientation]}: {fit.hits} of {fit.sure.sum()} cores on the map",
+            fontsize=15,
+            fontweight="bold",
+        )
+        for kind, position, (x, y) in _fit_marks(fit, on_map):
+            style = FIT_STYLES[kind]
+            radius = 0.38 * fit.lattice.pitch
+            axes.add_patch(
+                Circle((x, y), radius, fill=False, color=style.colour, ls=style.line, lw=1.8)
+            )
+            axes.text(
+                x,
+                y,
+                label(position) if min(position) >= 0 else "?",
+                color=style.colour,
+                fontsize=float(np.clip(0.34 * radius * scale, 6, 20)),
+                fontweight="bold",
+                ha="center",
+                va="center",
+                path_effects=HALO,
+            )
+        axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    figure.legend(
+        handles=[
+            Line2D(
+                [], [], color=style.colour, linestyle=style.line, linewidth=2.5, label=style.name
+            )
+            for style in FIT_STYLES.values()
+        ],
+        loc="upper center",
+        ncols=len(FIT_STYLES),
+        frameon=False,
+        fontsize=13,
+        handlelength=3,
+    )
+    canvas.draw()  # type: ignore[no-untyped-call]
+    rgba = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    return rgba[..., :3].copy()
+
+
+def _fit_marks(
+    fit: Fit, on_map: Collection[Position]
+) -> Iterator[tuple[str, Position, NDArray[np.float64]]]:
+    """What a fit makes of every sure core, and of every other position of the map."""
+    taken = set()
+    for index, point, sure, hit in zip(
+        fit.lattice.index, fit.lattice.points, fit.sure, fit.hit, strict=True
+    ):
+        if sure:
+            position = (int(index[0]), int(index[1]))
+            taken.add(position)
+            yield ("hit" if hit else "off"), position, point
+    for position in set(on_map) - taken:
+        yield "empty", position, fit.lattice.node(*position)
 
 
 def write_picture(picture: NDArray[np.uint8], path: str | Path) -> None:

@@ -10,6 +10,8 @@ from her2pyramid.tables.table import Table, column
 
 STATUSES: Final = ("present", "missing", "rejected")
 ORIGINS: Final = ("hough", "lattice", "manual")
+QUALITY: Final = ("focus", "fold_fraction", "ink_fraction")
+"""Columns for a person to sort by; nothing downstream reads them."""
 
 CORES: Final = Table(
     "cores",
@@ -32,6 +34,22 @@ CORES: Final = Table(
             column("origin", pa.string(), "hough, lattice (position inferred) or manual"),
             column("confidence", pa.float64(), "0 to 1: how sure it is that this is a core"),
             column("tissue_fraction", pa.float64(), "share of the circle covered by tissue"),
+            column(
+                "focus",
+                pa.float64(),
+                "0 (blurred) to 1, where tissue is densest; empty without tissue",
+                optional=True,
+            ),
+            column(
+                "fold_fraction",
+                pa.float64(),
+                "share of the tissue at least twice as dense as the core's usual tissue",
+            ),
+            column(
+                "ink_fraction",
+                pa.float64(),
+                "share of the circle in a colour that haematoxylin and DAB don't mix to",
+            ),
         ]
     ),
     key=("core_id",),

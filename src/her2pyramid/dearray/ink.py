@@ -1,0 +1,51 @@
+"""Pen, dye and dirt, told from stained tissue by colour."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+INK_OD: Final = 0.12
+"""Length of the optical density vector from which a pixel has a colour to speak of."""
+
+BLACK_OD: Final = 0.7
+"""Least optical density, over the channels, of black ink; DAB lets red light through."""
+
+HAEMATOXYLIN: Final = np.array([0.65, 0.70, 0.29]) / np.linalg.norm([0.65, 0.70, 0.29])
+DAB: Final = np.array([0.27, 0.57, 0.78]) / np.linalg.norm([0.27, 0.57, 0.78])
+"""Colours of the two stains as optical density (Ruifrok and Johnston 2001)."""
+
+BEYOND_STAINS: Final = (-0.5, -0.2)
+"""Least share of haematoxylin and of DAB in a colour: yellow and blue inks hold less."""
+
+BESIDE_STAINS: Final = (-0.25, 0.35)
+"""How far a colour may lie beside all mixtures of both, to the red and to the green side."""
+
+
+def coloured_ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where a colour is none that haematoxylin and DAB mix to.
+
+    Parameters
+    ----------
+    density
+        (height, width, 3) float32 optical density.
+
+    Returns
+    -------
+    (height, width) bool.
+    """
+    beside = np.cross(HAEMATOXYLIN, DAB)
+    stains = np.column_stack([HAEMATOXYLIN, DAB, beside / np.linalg.norm(beside)])
+    length = np.sqrt(np.einsum("yxc,yxc->yx", density, density))
+    unmixed = density @ np.linalg.inv(stains).T.astype(np.float32)
+    shares = unmixed / np.maximum(length, 1e-3)[..., None]
+    other = (shares[..., 0] < BEYOND_STAINS[0]) | (shares[..., 1] < BEYOND_STAINS[1])
+    other |= (shares[..., 2] < BESIDE_STAINS[0]) | (shares[..., 2] > BESIDE_STAINS[1])
+    return np.asarray((length > INK_OD) & other)
+
+
+def black_ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where all light is absorbed; as :func:`coloured_ink`."""
+    return np.asarray(density.min(axis=2) > BLACK_OD)

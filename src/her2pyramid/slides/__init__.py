@@ -1,0 +1,1 @@
+"""Read slide scans of any format behind one small interface."""
