@@ -1,10 +1,15 @@
 """How well the cores of TMA overviews are found, against labels drawn by people or a simulator.
 
     python benchmarks/dearray.py --pictures DIR [--table results.parquet] [--peer PYTHON]
+                                 [--with-maps] [--disagreements FILE.png]
 
 DIR holds overviews, NAME.png (or .jpg, .tif), each with its labels, NAME.json: a list of cores
 with x, y and radius in pixels of the picture and, where the array's geometry is known, row and
 col. Nothing but the picture is told to this project's detection.
+
+With --with-maps pictures that have a TMA map, NAME.map.csv, are measured as the workflow reads
+them too (`with map`): it is told which positions were filled, not which are still there. Where
+it stops and asks a person instead, the picture counts as refused, and in no mean.
 
 A found core matches a label if its centre lies within half a radius of it; one matches one.
 Prints a line a picture and method, then a line of JSON with each method's means.
@@ -18,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -32,13 +38,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from her2pyramid.dearray.align import MisfitError, row_number
+from her2pyramid.dearray.detect import detect_cores
 from her2pyramid.dearray.find import find_cores
 from her2pyramid.dearray.lattice import fit_lattice
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
+from her2pyramid.tma_map.reading import read_tma_map
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 MATCH_RADII: Final = 0.5
+TILE_PX: Final = 140
 
 
 @dataclass(frozen=True)
@@ -79,25 +89,39 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="Parquet table to write")
     parser.add_argument("--peer", type=Path, help="Python of an environment with dearrayer")
     parser.add_argument("--only-ours", action="store_true", help="measure no other method")
+    parser.add_argument("--with-maps", action="store_true", help="measure detection told the map")
+    parser.add_argument("--disagreements", type=Path, help="PNG of our misses and false finds")
     wanted = parser.parse_args()
-    methods: dict[str, Callable[[Picture], Cores]] = {"her2pyramid": ours}
+    methods: dict[str, Callable[[Picture], Cores | None]] = {"her2pyramid": ours}
     if not wanted.only_ours:
         methods["houghcircles"] = hough_circles
+    if wanted.with_maps:
+        methods["with map"] = with_map
     if wanted.peer:
         methods["dearrayer"] = lambda picture: dearrayer(picture, wanted.peer)
+    logging.getLogger("her2pyramid").setLevel(logging.ERROR)
     rows = []
+    tiles = []
     for picture in pictures(wanted.pictures):
+        if wanted.disagreements:
+            tiles += disagreements(picture, ours(picture))
         for name, method in methods.items():
             row = {"method": name, "picture": picture.name, **measured(picture, method)}
             rows.append(row)
             print(line(row), flush=True)
     table = pd.DataFrame(rows)
+    if wanted.disagreements:
+        cv2.imwrite(str(wanted.disagreements), contact_sheet(tiles)[..., ::-1])
     if wanted.table:
         with atomic_path(wanted.table) as temporary:
             table.to_parquet(temporary, index=False)
     for name in methods:
         mine = table[table["method"] == name]
-        print(json.dumps({"method": name, "pictures": len(mine), **summary(mine)}))
+        told = mine[~mine["refused"]]
+        refused = int(mine["refused"].sum())
+        print(
+            json.dumps({"method": name, "pictures": len(mine), "refused": refused, **summary(told)})
+        )
 
 
 def pictures(folder: Path) -> list[Picture]:
@@ -138,6 +162,29 @@ def ours(picture: Picture) -> Cores:
         cores[["x", "y"]].to_numpy(np.float64),
         cores["radius"].to_numpy(np.float64),
         cores[["row", "col"]].to_numpy(np.float64),
+    )
+
+
+def with_map(picture: Picture) -> Cores | None:
+    """Detection told the picture's TMA map; None where it stops and asks."""
+    try:
+        table = detect_cores(
+            picture.rgb,
+            1.0,
+            slide_id=picture.name,
+            mpp=None,
+            tma_map=read_tma_map(picture.path.with_suffix(".map.csv"), picture.name),
+        ).cores
+    except MisfitError:
+        return None
+    cores = table[table["status"] != "missing"]
+    # Cores that the map doesn't list, such as markers, have no number to be right or wrong.
+    listed = cores["status"] == "present"
+    rows = np.array([row_number(row) for row in cores["row"]], dtype=np.float64)
+    index = np.column_stack([rows, cores["col"].to_numpy(np.float64) - 1])
+    index[~listed] = np.nan
+    return Cores(
+        cores[["x", "y"]].to_numpy(np.float64), cores["radius"].to_numpy(np.float64), index
     )
 
 
@@ -192,16 +239,19 @@ def dearrayer(picture: Picture, python: Path) -> Cores:
     return Cores(cores[:, :2], np.full(len(cores), radius), cores[:, 2:])
 
 
-def measured(picture: Picture, method: Callable[[Picture], Cores]) -> dict[str, Any]:
+def measured(picture: Picture, method: Callable[[Picture], Cores | None]) -> dict[str, Any]:
     """What one method makes of one picture."""
     start = time.perf_counter()
     found = method(picture)
     seconds = time.perf_counter() - start
     labels = picture.labels
+    refused = found is None
+    found = found or Cores(np.empty((0, 2)), np.empty(0), np.empty((0, 2)))
     mine, true = matches(found, labels)
     error = np.hypot(*(found.centre[mine] - labels.centre[true]).T) / (2 * labels.radius[true])
     named = ~np.isnan(labels.index[true]).any(axis=1)
     return {
+        "refused": refused,
         "labels": len(labels.centre),
         "found": len(found.centre),
         "matched": len(mine),
@@ -232,12 +282,10 @@ def label_accuracy(found: NDArray[np.float64], true: NDArray[np.float64]) -> flo
 
     Returns
     -------
-    0 to 1, or NaN if no core carries a row and column.
+    0 to 1, or NaN if no label or no found core carries a row and column.
     """
-    if not len(true):
+    if not len(true) or np.isnan(found).all():
         return float("nan")
-    if np.isnan(found).any():
-        return 0.0
     best = 0.0
     for rows_closed in (False, True):
         for cols_closed in (False, True):
@@ -249,6 +297,7 @@ def label_accuracy(found: NDArray[np.float64], true: NDArray[np.float64]) -> flo
                     for axis, closed in ((0, rows_closed), (1, cols_closed))
                 ]
             )
+            off = off[~np.isnan(off).any(axis=1)]
             _, counts = np.unique(off, axis=0, return_counts=True)
             best = max(best, float(counts.max()) / len(true))
     return best
@@ -257,6 +306,40 @@ def label_accuracy(found: NDArray[np.float64], true: NDArray[np.float64]) -> flo
 def _closed(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """Numbers without gaps, in the same order."""
     return np.unique(numbers, return_inverse=True)[1].astype(np.float64)
+
+
+def disagreements(picture: Picture, found: Cores) -> list[NDArray[np.uint8]]:
+    """Every label that was missed and every find without a label, each on its piece of picture."""
+    mine, true = matches(found, picture.labels)
+    radius = float(np.median(picture.labels.radius))
+    half = round(2.5 * radius)
+    padded = cv2.copyMakeBorder(picture.rgb, *(half,) * 4, cv2.BORDER_CONSTANT, value=(255,) * 3)
+    tiles = []
+    for words, colour, cores, matched in (
+        ("missed", (200, 0, 0), picture.labels, true),
+        ("no label", (170, 0, 170), found, mine),
+    ):
+        for x, y in np.delete(cores.centre, matched, axis=0):
+            piece = padded[round(y) : round(y) + 2 * half, round(x) : round(x) + 2 * half]
+            tile = np.full((TILE_PX + 30, TILE_PX + 4, 3), 255, dtype=np.uint8)
+            shown = cv2.resize(piece, (TILE_PX, TILE_PX), interpolation=cv2.INTER_AREA)
+            scale = TILE_PX / (2 * half)
+            cv2.circle(shown, (TILE_PX // 2,) * 2, round(radius * scale), colour, 1, cv2.LINE_AA)
+            tile[:TILE_PX, :TILE_PX] = shown
+            for row, text in enumerate((picture.name, f"{words} {x:.0f}, {y:.0f}")):
+                place = (2, TILE_PX + 12 + 13 * row)
+                cv2.putText(
+                    tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.38, colour, 1, cv2.LINE_AA
+                )
+            tiles.append(tile)
+    return tiles
+
+
+def contact_sheet(tiles: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Tiles side by side, ten a row."""
+    blank = np.full((TILE_PX + 30, TILE_PX + 4, 3), 255, dtype=np.uint8)
+    padded = [*tiles, *[blank] * (-len(tiles) % 10)] or [blank] * 10
+    return np.vstack([np.hstack(padded[i : i + 10]) for i in range(0, len(padded), 10)])
 
 
 def summary(table: pd.DataFrame) -> dict[str, Any]:
@@ -280,6 +363,8 @@ def _rounded(value: float) -> float | None:
 def line(row: dict[str, Any]) -> str:
     """A row for the terminal."""
     named = row["label_accuracy"]
+    if row["refused"]:
+        return f"{row['method']:13}{row['picture']:26} refused: a person is asked"
     return (
         f"{row['method']:13}{row['picture']:26}{row['labels']:5} labels  "
         f"recall {row['recall']:.3f}  precision {row['precision']:.3f}  "

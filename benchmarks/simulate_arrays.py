@@ -2,7 +2,8 @@
 
     python benchmarks/simulate_arrays.py OUT_DIR [--per-kind 4] [--seed 1] [--kinds plain,torn]
 
-Writes OUT_DIR/{kind}_{i}.png and .json for i = 0, 1, ...: a list of cores with x, y and radius
+Writes OUT_DIR/{kind}_{i}.png, .map.csv (the TMA map, lost cores included) and .json for
+i = 0, 1, ...: a list of cores with x, y and radius
 in pixels of the PNG (the middle of its first pixel is 0, 0), and row and col counted from 0 over
 all blocks, null for orientation cores off the grid. Gaps between blocks are no rows or columns;
 missing positions and columns left empty keep their numbers. A core is listed if at least a third
@@ -105,6 +106,12 @@ def simulate_array(kind: str, seed: int) -> Simulated:
     return Simulated(picture, labels, recipe.spec.n_rows, recipe.spec.n_cols, layout.planned)
 
 
+def map_text(made: Simulated, slide_id: str) -> str:
+    """The TMA map of an array as a laboratory would write it, CSV."""
+    rows = [f"{slide_id},{row + 1},{col + 1},{slide_id}-{row}-{col}" for row, col in made.planned]
+    return "\n".join(["slide_id,row,col,core_id", *rows]) + "\n"
+
+
 def scanned(hidden: NDArray[np.bool_], core: Drawn) -> float:
     """Share of a core's circle, as far as it lies in the picture, that the scanner took."""
     x, y, radius = core.place.x, core.place.y, core.radius_px
@@ -133,10 +140,12 @@ def main() -> None:
     wanted.out_dir.mkdir(parents=True, exist_ok=True)
     for kind in kinds:
         for i in range(wanted.per_kind):
-            picture, labels = simulate(kind, wanted.seed * SEEDS_PER_RUN + i)
+            made = simulate_array(kind, wanted.seed * SEEDS_PER_RUN + i)
             name = wanted.out_dir / f"{kind}_{i}"
-            cv2.imwrite(str(name.with_suffix(".png")), picture[..., ::-1])
-            name.with_suffix(".json").write_text(json.dumps([asdict(label) for label in labels]))
+            cv2.imwrite(str(name.with_suffix(".png")), made.picture[..., ::-1])
+            labels = [asdict(label) for label in made.labels]
+            name.with_suffix(".json").write_text(json.dumps(labels))
+            name.with_suffix(".map.csv").write_text(map_text(made, name.name))
         print(f"{kind}: {wanted.per_kind} pictures", flush=True)
 
 

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from her2pyramid.consensus import Rule
-from her2pyramid.cores import Codec
+from her2pyramid.shards import Codec
 from her2pyramid.decision import Aggregation, Confidence, PatientRule, Ties
 from her2pyramid.demo.spec import DemoSpec
 from her2pyramid.errors import Her2PyramidError

@@ -13,26 +13,22 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import cv2
 import numpy as np
 import pandas as pd
 import zarr
-import zarr.codecs
 from numpy.typing import NDArray
 
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path, sha256_tree
 from her2pyramid.progress import track
+from her2pyramid.shards import SHARD_PX, Codec, create_level, write_shards
 from her2pyramid.slides.slide import Slide
 
 SIDE_MULTIPLE_PX: Final = 64
-CHUNK_PX: Final = 256
-SHARD_PX: Final = 2048
 OME_ZARR_VERSION: Final = "0.5"
-
-Codec = Literal["zstd", "lz4"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ def crop_cores(
 
     A core is read in bands of one shard's height, so a worker holds a band and a half-size
     picture, never the whole core: a process with one worker peaks at about 0.5 GB for a core of
-    10,048 x 10,048 pixels (`benchmarks/crop.py`).
+    10,048 x 10,048 pixels (`benchmarks/extract.py`).
 
     Parameters
     ----------
@@ -201,16 +197,18 @@ def write_pyramid(
         target, zarr_format=3, attributes=_ome_attributes(name, mpp=mpp, levels=levels)
     )
     half = np.empty((side_px // 2, side_px // 2, 3), np.uint8) if levels > 1 else None
-    array = _create_level(group, 0, side_px, codec)
-    for top in range(0, side_px, SHARD_PX):
+    create_level(group, 0, side_px, codec)
+    for row, top in enumerate(range(0, side_px, SHARD_PX)):
         height = min(SHARD_PX, side_px - top)
         band = read(0, top, side_px, height)
-        array[:, top : top + height, :] = np.moveaxis(band, 2, 0)
+        write_shards(target / "0", row, band, codec)
         if half is not None:
             half[top // 2 : (top + height) // 2] = _halve(band)
     for level in range(1, levels):
         assert half is not None
-        _create_level(group, level, len(half), codec)[:] = np.moveaxis(half, 2, 0)
+        create_level(group, level, len(half), codec)
+        for row, top in enumerate(range(0, len(half), SHARD_PX)):
+            write_shards(target / str(level), row, half[top : top + SHARD_PX], codec)
         if level + 1 < levels:
             half = _halve(half)
 
@@ -219,28 +217,6 @@ def _halve(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     halved = cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
     return np.asarray(halved, dtype=np.uint8)
-
-
-def _create_level(group: zarr.Group, level: int, side_px: int, codec: Codec) -> Any:
-    shard = min(SHARD_PX, math.ceil(side_px / CHUNK_PX) * CHUNK_PX)
-    return group.create_array(
-        str(level),
-        shape=(3, side_px, side_px),
-        dtype="uint8",
-        chunks=(3, CHUNK_PX, CHUNK_PX),
-        shards=(3, shard, shard),
-        compressors=(
-            zarr.codecs.BloscCodec(
-                cname=codec,
-                clevel=3,
-                shuffle="bitshuffle" if codec == "zstd" else "noshuffle",
-            ),
-            # A checksum a chunk: damage on disk is an error when read, never a wrong pixel.
-            zarr.codecs.Crc32cCodec(),
-        ),
-        dimension_names=("c", "y", "x"),
-        fill_value=0,
-    )
 
 
 def _ome_attributes(name: str, *, mpp: float, levels: int) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def detect_cores(
     downsample: float,
     *,
     slide_id: str,
-    mpp: float,
+    mpp: float | None,
     tma_map: Sequence[MapRow],
     corrections: Sequence[CorrectionRow] = (),
     stated: Sequence[StatedCore] | None = None,
@@ -119,7 +119,7 @@ def detect_cores(
     slide_id
         The slide.
     mpp
-        Microns per pixel at level 0.
+        Microns per pixel at level 0, if known: it narrows the range of possible diameters.
     tma_map
         The slide's rows of the TMA map.
     corrections
@@ -127,7 +127,7 @@ def detect_cores(
     stated
         The slide's cores as a person states them; None to look for them.
     core_diameter_um
-        Diameter of a core in microns; None to estimate it from the slide.
+        Diameter of a core in microns, where mpp is known; None to estimate it from the slide.
     orientation
         How the slide lies against its map, if a person has confirmed it.
     files
@@ -142,9 +142,8 @@ def detect_cores(
     on_map = {(row_number(row.row), row.col - 1): row for row in tma_map}
     _refuse_unlisted(corrections, on_map, files.corrections)
     if stated is None:
-        array = _array(
-            overview, mpp * downsample, core_diameter_um, slide_id=slide_id, where=files.slide
-        )
+        um_per_px = None if mpp is None else mpp * downsample
+        array = _array(overview, um_per_px, core_diameter_um, slide_id=slide_id, where=files.slide)
         anchors = [
             Anchor(c.x / downsample, c.y / downsample, (row_number(c.row), c.col - 1), c.line)
             for c in corrections
@@ -201,14 +200,14 @@ def _refuse_unlisted(
 
 def _array(
     overview: NDArray[np.uint8],
-    um_per_px: float,
+    um_per_px: float | None,
     core_diameter_um: float | None,
     *,
     slide_id: str,
     where: str | Path | None,
 ) -> Array:
     diameters = None
-    if core_diameter_um is not None:
+    if core_diameter_um is not None and um_per_px is not None:
         expected = core_diameter_um / um_per_px
         diameters = (expected * (1 - DIAMETER_TOLERANCE), expected * (1 + DIAMETER_TOLERANCE))
     try:

@@ -24,6 +24,23 @@ BESIDE_STAINS: Final = (-0.25, 0.35)
 """How far a colour may lie beside all mixtures of both, to the red and to the green side."""
 
 
+def unmix(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Amounts of haematoxylin and DAB, and how far a colour lies beside all mixtures of both.
+
+    Parameters
+    ----------
+    density
+        (height, width, 3) float32 optical density.
+
+    Returns
+    -------
+    (height, width, 3) float32: haematoxylin, DAB, and the rest (red below 0, green above).
+    """
+    beside = np.cross(HAEMATOXYLIN, DAB)
+    stains = np.column_stack([HAEMATOXYLIN, DAB, beside / np.linalg.norm(beside)])
+    return np.asarray(density @ np.linalg.inv(stains).T.astype(np.float32), dtype=np.float32)
+
+
 def coloured_ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where a colour is none that haematoxylin and DAB mix to.
 
@@ -36,11 +53,8 @@ def coloured_ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
     -------
     (height, width) bool.
     """
-    beside = np.cross(HAEMATOXYLIN, DAB)
-    stains = np.column_stack([HAEMATOXYLIN, DAB, beside / np.linalg.norm(beside)])
     length = np.sqrt(np.einsum("yxc,yxc->yx", density, density))
-    unmixed = density @ np.linalg.inv(stains).T.astype(np.float32)
-    shares = unmixed / np.maximum(length, 1e-3)[..., None]
+    shares = unmix(density) / np.maximum(length, 1e-3)[..., None]
     other = (shares[..., 0] < BEYOND_STAINS[0]) | (shares[..., 1] < BEYOND_STAINS[1])
     other |= (shares[..., 2] < BESIDE_STAINS[0]) | (shares[..., 2] > BESIDE_STAINS[1])
     return np.asarray((length > INK_OD) & other)

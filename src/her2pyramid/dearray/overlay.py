@@ -143,7 +143,7 @@ def draw_fits(
     scale = min(FIT_WIDTH_PX / width, MAX_HEIGHT_PX / height)
     panel = np.array([width, height]) * scale / DPI
     header = HEADER_PX / DPI
-    figure = Figure(figsize=(float(len(fits) * panel[0]), float(panel[1] + 1.7 * header)), dpi=DPI)
+    figure = Figure(figsize=(float(len(fits) * panel[0]), float(panel[1] + 1.3 * header)), dpi=DPI)
     canvas = FigureCanvasAgg(figure)
     for place, fit in enumerate(fits):
         axes = figure.add_axes(
@@ -151,7 +151,7 @@ def draw_fits(
                 (place + 0.01) / len(fits),
                 0.0,
                 0.98 / len(fits),
-                float(panel[1] / (panel[1] + 1.7 * header)),
+                float(panel[1] / (panel[1] + 1.3 * header)),
             )
         )
         axes.imshow(overview, interpolation="antialiased")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from skimage.measure import blur_effect
 
 from her2pyramid.dearray.contrast import optical_density
-from her2pyramid.dearray.ink import black_ink, coloured_ink
+from her2pyramid.dearray.ink import black_ink, coloured_ink, unmix
 from her2pyramid.progress import track
 from her2pyramid.slides.slide import Slide
 
@@ -35,7 +35,7 @@ STAINED_OD: Final = 0.02
 """Mean optical density from which a pixel counts as tissue."""
 
 FOLD_TIMES: Final = 2.0
-"""A fold is two layers thick: its density is at least so many times the core's usual one."""
+"""A fold is two layers thick: it holds at least so many times the core's usual haematoxylin."""
 
 FOLD_SMEAR_UM: Final = 12.0
 """Density is averaged over about a cell, so that dark nuclei don't count as folds."""
@@ -52,7 +52,7 @@ class Look:
     focus
         0 (blurred) to 1, where tissue is densest; NaN without tissue.
     fold_fraction
-        Share of the tissue that is at least twice as dense as the core's usual tissue.
+        Share of the tissue with at least twice as much haematoxylin as is usual in the core.
     ink_fraction
         Share of the circle in a colour that haematoxylin and DAB don't mix to: pen, dye, dirt.
     """
@@ -106,11 +106,14 @@ def look_at_core(
     across = (np.arange(len(piece)) + 0.5) - len(piece) / 2
     inside = np.hypot(across[:, None], across) <= radius * scale
     smear = FOLD_SMEAR_UM / mpp * scale
-    smooth = cv2.GaussianBlur(density.mean(axis=2), (0, 0), max(smear / 2, 0.5))
+    sigma = max(smear / 2, 0.5)
+    smooth = cv2.GaussianBlur(density.mean(axis=2), (0, 0), sigma)
     stained = inside & (smooth > STAINED_OD)
     if not stained.any():
         return Look(_thumbnail(piece), float("nan"), 0.0, 0.0)
-    usual = float(np.median(smooth[stained]))
+    # The counterstain, since DAB is strong beside weak without any fold.
+    counterstain = cv2.GaussianBlur(unmix(density)[..., 0], (0, 0), sigma)[stained]
+    fold = counterstain >= FOLD_TIMES * max(float(np.median(counterstain)), STAINED_OD)
     seen = np.where(inside, smooth, 0)
     top, left = np.unravel_index(
         int(cv2.blur(seen, (1 + len(piece) // 8,) * 2).argmax()), seen.shape
@@ -118,7 +121,7 @@ def look_at_core(
     return Look(
         _thumbnail(piece),
         _focus(slide, x + across[left] / scale, y + across[top] / scale, mpp),
-        float((smooth[stained] >= FOLD_TIMES * usual).mean()),
+        float(fold.mean()),
         float((coloured_ink(density) | black_ink(density))[inside].mean()),
     )
 

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
@@ -36,6 +37,9 @@ TIFF_MAGICS: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 MAX_UNTILED_BYTES: Final = 500_000_000
 """A strip is decoded whole and kept: one may hold up to about 12,900 x 12,900 pixels."""
+
+CACHE_BYTES: Final = 64 * 2**20
+"""Decoded tiles kept: a core is read in bands, and neighbouring bands share a row of tiles."""
 
 APERIO_JPEG2000_YCBCR: Final = 33003
 """A compression whose pixels are YCbCr, though the file calls them RGB."""
@@ -81,8 +85,10 @@ class TiffSlide(Slide):
         except BaseException:
             self._file.close()
             raise
-        # A level in a single strip is decoded once, not for each region.
-        self._decoded = lru_cache(maxsize=len(self._levels[0]))(self._decode)
+        # A level in a single strip is decoded once, not for each region, whatever its size.
+        largest = max(plane.height * plane.width * plane.samples for plane in chain(*self._levels))
+        kept = max(len(self._levels[0]), CACHE_BYTES // largest)
+        self._decoded = lru_cache(maxsize=kept)(self._decode)
 
     def _check_whole(self) -> None:
         size = self.path.stat().st_size

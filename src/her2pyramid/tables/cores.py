@@ -43,7 +43,7 @@ CORES: Final = Table(
             column(
                 "fold_fraction",
                 pa.float64(),
-                "share of the tissue at least twice as dense as the core's usual tissue",
+                "share of the tissue with at least twice the haematoxylin usual in the core: folds",
             ),
             column(
                 "ink_fraction",

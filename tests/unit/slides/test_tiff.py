@@ -435,3 +435,23 @@ def test_real_svs(real_data, name, mpp):
         region = slide.read(0, 501, 503, 300, 200)
         np.testing.assert_array_equal(region, other.read(0, 501, 503, 300, 200))
         other.close()
+
+
+def test_neighbouring_bands_decode_their_common_tiles_once(tmp_path, monkeypatch):
+    """A core is read in bands, whose edges cut through tiles."""
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (256, 320, 3), dtype=np.uint8)
+    path = tmp_path / "s.tif"
+    tifffile.imwrite(path, pixels, tile=(64, 64), photometric="rgb", compression="zlib")
+    decoded = []
+    decode = TiffSlide._decode
+
+    def counted(self, level, number, segment):
+        decoded.append(segment)
+        return decode(self, level, number, segment)
+
+    monkeypatch.setattr(TiffSlide, "_decode", counted)
+    with TiffSlide(path) as slide:
+        bands = [slide.read(0, 0, top, 320, 100) for top in (0, 100)]
+    np.testing.assert_array_equal(np.concatenate(bands), pixels[:200])
+    assert sorted(decoded) == list(range(20))  # four rows of five tiles
