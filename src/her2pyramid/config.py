@@ -16,7 +16,6 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from her2pyramid.consensus import Rule
-from her2pyramid.shards import Codec
 from her2pyramid.decision import Aggregation, Confidence, PatientRule, Ties
 from her2pyramid.demo.spec import DemoSpec
 from her2pyramid.errors import Her2PyramidError
@@ -25,6 +24,7 @@ from her2pyramid.inputs import CorrectionRow, MapRow, Row, SlideRow, SplitRow, V
 from her2pyramid.nk.grid import grid
 from her2pyramid.options import ModelOptions, TrainingOptions
 from her2pyramid.pss import PssSpec
+from her2pyramid.shards import Codec
 
 
 class Section(BaseModel):

@@ -24,6 +24,12 @@ LEAST_SHARE: Final = 0.75
 LINE: Final = 3
 """Cores that make an outer row or column: fewer are strays, or markers beside the array."""
 
+LEAST_OF_EDGE: Final = 1 / 3
+"""Share of the positions of an outer row or column of the map that must hold a core."""
+
+LEAST_BLOCK: Final = 0.1
+"""Share of the cores that a block holds: what lies beyond a gap and is less is strays."""
+
 MOST_GAP_WIDTHS: Final = 16
 """Combinations of widths of the gaps along one axis that are tried."""
 
@@ -206,9 +212,12 @@ def align(
 def told_by_pattern(fit: Fit, sure: NDArray[np.bool_], on_map: Collection[Position]) -> bool:
     """Whether the pattern of cores and empty positions fits the map in one orientation alone."""
     wanted = np.array(sorted(set(on_map)))
+    complete = fit.hits == sure.sum() == len(wanted)
+    margin = 1 if complete else MARGIN
     others = (o for o in ORIENTATIONS if o != "normal")
     return all(
-        max((f.hits for f in _best_fits(fit.lattice, sure, wanted, other)), default=0) < fit.hits
+        max((f.hits for f in _best_fits(fit.lattice, sure, wanted, other)), default=0)
+        <= fit.hits - margin
         for other in others
     )
 
@@ -258,18 +267,12 @@ def _refuse_other_size(
             problems.append(
                 f"the slide shows {extra} more {name}{'s' if extra > 1 else ''} than the map lists"
             )
-        found = index[(index >= first).all(axis=1) & (index <= last).all(axis=1)][:, axis]
-        listed, listed_counts = np.unique(wanted[:, axis], return_counts=True)
-        lost = [
-            line
-            for line, count in zip(listed, listed_counts, strict=True)
-            if count >= LINE and (line < found.min() or line > found.max())
-        ]
+        lost = _lost_edges(wanted[:, axis], fit.lattice.index[fit.hit, axis])
         if lost:
             labels = [row_label(int(n)) if axis == 0 else str(n + 1) for n in lost]
             problems.append(
-                f"{name} {' and '.join(labels)} of the map, at the array's edge, has no core on "
-                "the slide"
+                f"{name} {' and '.join(labels)} of the map, at the array's edge, has hardly a core "
+                "on the slide"
             )
     if problems:
         raise MisfitError(
@@ -281,6 +284,23 @@ def _refuse_other_size(
         )
 
 
+def _lost_edges(listed: NDArray[np.int64], found: NDArray[np.int64]) -> list[int]:
+    """The outer lines of the map, in from each edge, that hold hardly a core.
+
+    A stray may lie on one, so a few cores don't make it the slide's.
+    """
+    lines, counts = np.unique(listed, return_counts=True)
+    lost = set()
+    for order in (1, -1):
+        for line, count in list(zip(lines.tolist(), counts.tolist(), strict=True))[::order]:
+            if count < LINE:
+                continue
+            if (found == line).sum() >= LEAST_OF_EDGE * count:
+                break
+            lost.add(line)
+    return sorted(lost)
+
+
 def _best_fits(
     lattice: Lattice,
     sure: NDArray[np.bool_],
@@ -290,7 +310,7 @@ def _best_fits(
     """The numberings of one orientation with nearly the most hits, best first, none twice."""
     turned = lattice.turned(*SIGNS[orientation])
     found: list[tuple[int, NDArray[np.int64]]] = []
-    for index in _gap_widths(turned.index):
+    for index in _gap_widths(turned.index, sure):
         for hits, shift in _shifts(index[sure], wanted):
             found.append((hits, index + shift))
     most = max((hits for hits, _ in found), default=0)
@@ -332,21 +352,28 @@ def _on_map(
     return np.asarray(sure & inside & listed[row, col])
 
 
-def _gap_widths(index: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """The numbering with every gap as wide as it is, and narrower down to none."""
-    for rows, cols in product(*(_axis_gap_widths(axis) for axis in index.T)):
+def _gap_widths(index: NDArray[np.int64], sure: NDArray[np.bool_]) -> Iterator[NDArray[np.int64]]:
+    """The numbering with every gap as wide as it is, and between blocks narrower down to none."""
+    for rows, cols in product(*(_axis_gap_widths(axis, sure) for axis in index.T)):
         yield np.column_stack([rows, cols])
 
 
-def _axis_gap_widths(numbers: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def _axis_gap_widths(
+    numbers: NDArray[np.int64], sure: NDArray[np.bool_]
+) -> Iterator[NDArray[np.int64]]:
     lines, line = np.unique(numbers, return_inverse=True)
     steps = np.diff(lines)
-    widths = [range(step, 0, -1) for step in steps]
+    before = np.cumsum(np.bincount(line[sure], minlength=len(lines)))[:-1]
+    least = max(LINE, LEAST_BLOCK * sure.sum())
+    between_blocks = (before >= least) & (sure.sum() - before >= least)
+    widths = [
+        range(step, 0 if block else step - 1, -1)
+        for step, block in zip(steps, between_blocks, strict=True)
+    ]
     if np.prod([len(width) for width in widths], dtype=float) > MOST_GAP_WIDTHS:
         widths = [range(step, step - 1, -1) for step in steps]
-        yield (
-            lines[0] + line
-        )  # too many gaps for all combinations: all as wide as they are, or none
+        # Too many gaps for all combinations: all as wide as they are, or none.
+        yield lines[0] + line
     for chosen in product(*widths):
         yield (lines[0] + np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)]))[line]
 

@@ -15,6 +15,7 @@ import gzip
 import json
 import uuid
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -128,7 +129,7 @@ def read_geojson(path: str | Path, slide_id: str) -> list[StatedCore]:
     for place, feature in enumerate(_features(path), start=1):
         try:
             cores.append(_stated(feature, place, slide_id))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             name = feature.get("properties", {}) if isinstance(feature, dict) else {}
             shown = f" ({name['name']})" if isinstance(name, dict) and name.get("name") else ""
             problems.append(f"feature {place}{shown}: {error}")
@@ -153,7 +154,7 @@ def _features(path: Path) -> Iterator[Any]:
         raise Her2PyramidError(
             "no such file", where=path, remedy="check the column cores of slides.tsv"
         ) from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise Her2PyramidError(
             f"this is no GeoJSON: {error}",
             where=path,

@@ -11,7 +11,10 @@ INK_OD: Final = 0.12
 """Length of the optical density vector from which a pixel has a colour to speak of."""
 
 BLACK_OD: Final = 0.7
-"""Least optical density, over the channels, of black ink; DAB lets red light through."""
+"""Least optical density, over the channels, of black ink..."""
+
+BLACK_EVENNESS: Final = 0.8
+"""... and the least as a share of the greatest: both stains let red light through."""
 
 HAEMATOXYLIN: Final = np.array([0.65, 0.70, 0.29]) / np.linalg.norm([0.65, 0.70, 0.29])
 DAB: Final = np.array([0.27, 0.57, 0.78]) / np.linalg.norm([0.27, 0.57, 0.78])
@@ -61,5 +64,6 @@ def coloured_ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def black_ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where all light is absorbed; as :func:`coloured_ink`."""
-    return np.asarray(density.min(axis=2) > BLACK_OD)
+    """Where light of all colours is absorbed alike; as :func:`coloured_ink`."""
+    least = density.min(axis=2)
+    return np.asarray((least > BLACK_OD) & (least > BLACK_EVENNESS * density.max(axis=2)))

@@ -57,7 +57,7 @@ def flags(cores: pd.DataFrame) -> list[list[str]]:
     sharp = cores.loc[present, "focus"].median()
     usual = cores.loc[present, "radius"].median()
     checks = {
-        "not on the map": rejected & cores["patient_id"].isna(),
+        "not on the map": rejected & _unlisted(cores),
         "unsure": present & (cores["confidence"] < UNSURE),
         "little tissue": present & (cores["tissue_fraction"] < LITTLE_TISSUE),
         "tissue here?": (cores["status"] == "missing") & (cores["tissue_fraction"] > SOME_TISSUE),
@@ -68,6 +68,13 @@ def flags(cores: pd.DataFrame) -> list[list[str]]:
     }
     raised = pd.DataFrame(checks).to_numpy()
     return [list(compress(checks, row)) for row in raised]
+
+
+def _unlisted(cores: pd.DataFrame) -> pd.Series[bool]:
+    """Cores that got their name from the detection, since the map lists none there."""
+    place = cores["slide_id"] + "_" + cores["row"] + cores["col"].astype(str)
+    named = (cores["core_id"] == place) | (cores["core_id"] == place + "_unlisted")
+    return named & cores["patient_id"].isna()
 
 
 def write_page(
