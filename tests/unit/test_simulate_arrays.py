@@ -13,6 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
+from her2pyramid.dearray.align import row_number
+from her2pyramid.tma_map.reading import read_tma_map
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
@@ -395,7 +398,11 @@ def run(*words):
 def test_the_command_writes_pictures_and_labels(tmp_path):
     done = run(str(tmp_path), "--per-kind", "1", "--seed", "2", "--kinds", "markers")
     assert done.returncode == 0, done.stderr
-    assert {file.name for file in tmp_path.iterdir()} == {"markers_0.png", "markers_0.json"}
+    names = {f"markers_0.{suffix}" for suffix in ("png", "json", "map.csv")}
+    assert {file.name for file in tmp_path.iterdir()} == names
+    planned = simulate_array("markers", 2000).planned
+    tma_map = read_tma_map(tmp_path / "markers_0.map.csv", "markers_0")
+    assert sorted((row_number(row.row), row.col - 1) for row in tma_map) == sorted(planned)
     labels = json.loads((tmp_path / "markers_0.json").read_text())
     assert all(set(label) == {"x", "y", "radius", "row", "col"} for label in labels)
     off = [label for label in labels if label["row"] is None]
