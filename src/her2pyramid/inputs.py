@@ -161,7 +161,7 @@ class CorrectionRow(Row):
 class CoreRow(Row):
     """A row of a table that states a slide's cores: the core table that a person corrected."""
 
-    row: RowLabel
+    row: Annotated[str, StringConstraints(pattern=r"^([A-Z]{1,2}|off)$")]
     col: ColLabel
     x: Annotated[float, Field(description="centre, level-0 pixels from the left")]
     y: Annotated[float, Field(description="centre, level-0 pixels from the top")]

@@ -9,6 +9,7 @@ from her2pyramid.dearray.geojson import read_geojson
 from her2pyramid.dearray.stated import StatedCore
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import CoreRow, read_rows
+from her2pyramid.tables.cores import OFF_GRID
 
 
 def read_stated_cores(path: str | Path, slide_id: str) -> list[StatedCore]:
@@ -50,4 +51,5 @@ def read_stated_cores(path: str | Path, slide_id: str) -> list[StatedCore]:
             status=row.status,
         )
         for row in rows
+        if row.row != OFF_GRID
     ]

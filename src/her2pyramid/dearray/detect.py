@@ -36,7 +36,7 @@ from her2pyramid.dearray.lattice import Lattice
 from her2pyramid.dearray.stated import StatedCore, numbered
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import CorrectionRow, MapRow
-from her2pyramid.tables.cores import CORES, QUALITY
+from her2pyramid.tables.cores import CORES, OFF_GRID, QUALITY
 
 log = logging.getLogger("her2pyramid")
 
@@ -89,11 +89,15 @@ class Dearrayed:
 
 @dataclass(frozen=True)
 class _Numbered:
-    """Cores with the map's numbers (columns of find_cores and status) in level-0 pixels."""
+    """Cores with the map's numbers (columns of find_cores and status) in level-0 pixels.
+
+    Off the grid are those that no row or column can be named for.
+    """
 
     cores: pd.DataFrame
     lattice: Lattice
     radius: float
+    off_grid: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -249,22 +253,29 @@ def _as_the_map_numbers(
     nameable = np.asarray((fit.lattice.index >= 0).all(axis=1))
     if not nameable.all():
         notes.append(
-            f"{int((~nameable).sum())} round pieces of tissue lie above row A or left of column "
-            "1 of the map and are left out"
+            f"{int((~nameable).sum())} round pieces of tissue, perhaps orientation cores, lie "
+            "above row A or left of column 1 of the map: they are kept as off the grid"
         )
+    off_grid = array.cores.iloc[np.flatnonzero(~nameable)]
     kept = np.flatnonzero(nameable)
     lattice = fit.lattice.only(kept)
     cores = array.cores.iloc[kept].assign(row=lattice.index[:, 0], col=lattice.index[:, 1])
     array = with_faint_cores(replace(array, lattice=lattice, cores=cores), on_map, on_map=True)
-    # A pixel's centre lies half a pixel from its corner.
-    found = array.cores.assign(
-        x=(array.cores["x"] + 0.5) * downsample - 0.5,
-        y=(array.cores["y"] + 0.5) * downsample - 0.5,
-        radius=array.cores["radius"] * downsample,
-        status="present",
-    )
     return _Numbered(
-        found, array.lattice.scaled(downsample), array.radius * downsample, tuple(notes)
+        _level_0(array.cores, downsample).assign(status="present"),
+        array.lattice.scaled(downsample),
+        array.radius * downsample,
+        _level_0(off_grid, downsample),
+        tuple(notes),
+    )
+
+
+def _level_0(cores: pd.DataFrame, downsample: float) -> pd.DataFrame:
+    """Overview pixels to level-0 pixels; a pixel's centre lies half a pixel from its corner."""
+    return cores.assign(
+        x=(cores["x"] + 0.5) * downsample - 0.5,
+        y=(cores["y"] + 0.5) * downsample - 0.5,
+        radius=cores["radius"] * downsample,
     )
 
 
@@ -317,4 +328,15 @@ def _joined(
     table["slide_id"] = slide_id
     table["row"] = [row_label(row) for row in table["row"]]
     table["col"] = (table["col"] + 1).astype("int32")
+    if found.off_grid is not None and len(found.off_grid):
+        numbers = np.arange(1, len(found.off_grid) + 1, dtype=np.int32)
+        beside = found.off_grid.assign(
+            slide_id=slide_id,
+            core_id=[f"{slide_id}_{OFF_GRID}{n}" for n in numbers],
+            patient_id=None,
+            row=OFF_GRID,
+            col=numbers,
+            status="rejected",
+        )
+        table = pd.concat([table, beside[table.columns]], ignore_index=True)
     return table[[name for name in CORES.columns if name not in QUALITY]]

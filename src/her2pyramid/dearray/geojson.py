@@ -26,6 +26,7 @@ import pandas as pd
 from her2pyramid.dearray.stated import StatedCore, parse_label
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
+from her2pyramid.tables.cores import OFF_GRID
 
 CORNERS: Final = 100
 """Points of an ellipse. QuPath takes its box from them: a multiple of four keeps that exact."""
@@ -115,8 +116,8 @@ def read_geojson(path: str | Path, slide_id: str) -> list[StatedCore]:
 
     Returns
     -------
-    The cores, in the file's order. A circle that was exported and hasn't moved since keeps its
-    origin and confidence; every other one was placed by hand.
+    The cores, in the file's order, without what is off the grid. A circle that was exported and
+    hasn't moved since keeps its origin and confidence; every other one was placed by hand.
 
     Raises
     ------
@@ -128,7 +129,8 @@ def read_geojson(path: str | Path, slide_id: str) -> list[StatedCore]:
     problems: list[str] = []
     for place, feature in enumerate(_features(path), start=1):
         try:
-            cores.append(_stated(feature, place, slide_id))
+            if not _is_off_grid(feature):
+                cores.append(_stated(feature, place, slide_id))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             name = feature.get("properties", {}) if isinstance(feature, dict) else {}
             shown = f" ({name['name']})" if isinstance(name, dict) and name.get("name") else ""
@@ -141,6 +143,12 @@ def read_geojson(path: str | Path, slide_id: str) -> list[StatedCore]:
             "as GeoJSON",
         )
     return cores
+
+
+def _is_off_grid(feature: Any) -> bool:
+    """Whether it is what this project found off the grid; named by a position it is a core."""
+    name = (feature.get("properties") or {}).get("name")
+    return isinstance(name, str) and name.startswith(f"{OFF_GRID}-")
 
 
 def _features(path: Path) -> Iterator[Any]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from her2pyramid.dearray.align import Fit, Position, label, row_number
 from her2pyramid.files import atomic_path
+from her2pyramid.tables.cores import OFF_GRID
 
 WIDTH_PX: Final = 1800
 MAX_HEIGHT_PX: Final = 2400
@@ -237,6 +238,8 @@ def _draw_sides(
     axes: Axes, cores: pd.DataFrame, points: NDArray[np.float64], away: float, font: float
 ) -> None:
     """Row letters left of each row's first position, column numbers above each column's."""
+    on_grid = (cores["row"] != OFF_GRID).to_numpy()
+    cores, points = cores[on_grid], points[on_grid]
     rows = np.array([row_number(row) for row in cores["row"]])
     cols = cores["col"].to_numpy()
     for mine, others, names in ((rows, cols, cores["row"]), (cols, rows, cores["col"])):

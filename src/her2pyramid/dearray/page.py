@@ -18,6 +18,7 @@ from her2pyramid.dearray.align import row_number
 from her2pyramid.dearray.overlay import STYLES
 from her2pyramid.dearray.quality import Look
 from her2pyramid.files import atomic_path
+from her2pyramid.tables.cores import OFF_GRID
 
 UNSURE: Final = 0.5
 """Confidence below which a core is flagged."""
@@ -103,7 +104,9 @@ def write_page(
     notes
         What a person should know who checks the cores.
     """
-    rows = [row_number(row) for row in cores["row"]]
+    # What is off the grid gets a line of its own below it.
+    last = max((row_number(row) for row in cores["row"] if row != OFF_GRID), default=0)
+    rows = [last + 2 if row == OFF_GRID else row_number(row) for row in cores["row"]]
     cols = cores["col"].to_numpy()
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("her2pyramid.dearray"),
@@ -124,7 +127,7 @@ def write_page(
         counts=cores["status"].value_counts().to_dict(),
         flagged=sum(bool(cell["flags"]) for cell in cells),
         diameter_um=round(2 * present["radius"].median() * mpp) if len(present) else None,
-        n_rows=int(max(rows) - min(rows)) + 1,
+        n_rows=int(last - min(rows)) + 1,
         n_cols=int(cols.max() - cols.min()) + 1,
         row_names=_names(cores["row"], rows),
         col_names=_names(cores["col"].astype(str), cols),

@@ -10,6 +10,9 @@ from her2pyramid.tables.table import Table, column
 
 STATUSES: Final = ("present", "missing", "rejected")
 ORIGINS: Final = ("hough", "lattice", "manual")
+OFF_GRID: Final = "off"
+"""Row of what lies above row A or left of column 1, such as orientation cores."""
+
 QUALITY: Final = ("focus", "fold_fraction", "ink_fraction")
 """Columns for a person to sort by; nothing downstream reads them."""
 
@@ -25,7 +28,11 @@ CORES: Final = Table(
                 "patient; empty for a control core",
                 optional=True,
             ),
-            column("row", pa.string(), "row label on the array: A, B, ..."),
+            column(
+                "row",
+                pa.string(),
+                "row label on the array: A, B, ...; off: off the grid",
+            ),
             column("col", pa.int32(), "column label on the array: 1, 2, ..."),
             column("x", pa.float64(), "centre, level-0 pixels from the left"),
             column("y", pa.float64(), "centre, level-0 pixels from the top"),

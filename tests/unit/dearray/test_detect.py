@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 from her2pyramid.dearray.align import MisfitError
+from her2pyramid.dearray.core_files import read_stated_cores
 from her2pyramid.dearray.detect import Files, detect_cores
+from her2pyramid.dearray.geojson import write_geojson
+from her2pyramid.dearray.overlay import draw_overview
+from her2pyramid.dearray.page import write_page
+from her2pyramid.dearray.quality import Look
 from her2pyramid.dearray.stated import StatedCore
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import CorrectionRow
@@ -288,3 +293,37 @@ def test_stated_cores_are_taken_and_corrected_and_nothing_is_looked_for() -> Non
     assert untouched[["x", "y"]].tolist() == pytest.approx(true.tolist())
     assert untouched[["status", "origin", "confidence"]].tolist() == ["present", "manual", 1.0]
     assert untouched["tissue_fraction"] > 0.3
+
+
+def test_orientation_cores_beside_the_array_are_kept_off_the_grid(tmp_path: Path) -> None:
+    # Two cores above row A and one left of column 1, which the map doesn't list.
+    drawn = draw(6, 7)
+    on_map = {(r, c): (r - 1, c - 1) for r, c in drawn.centres if r > 0 and c > 0}
+    beside = {(0, 1), (0, 2), (3, 0)}
+    lost = {p for p in drawn.centres if p not in on_map} - beside
+    drawn = draw(6, 7, missing=lost)
+    found = dearray(drawn, map_of(on_map.values()))
+    table = found.cores
+    off = table[table["row"] == "off"]
+    assert list(off["core_id"]) == ["S1_off1", "S1_off2", "S1_off3"]
+    assert set(off["status"]) == {"rejected"}
+    places = {
+        min(beside, key=lambda p: np.hypot(*((drawn.centres[p] + 0.5) * 4 - 0.5 - (x, y))))
+        for x, y in off[["x", "y"]].to_numpy()
+    }
+    assert places == beside
+    assert any("3 round pieces of tissue" in note for note in found.notes)
+    assert (table["status"] == "present").sum() == len(on_map)
+    # They are drawn, and go to QuPath and back without becoming cores.
+    measured = table.assign(focus=0.5, fold_fraction=0.0, ink_fraction=0.0)
+    draw_overview(drawn.rgb, 4.0, measured)
+    write_geojson(measured, tmp_path / "cores.geojson")
+    measured.to_csv(tmp_path / "cores.csv", index=False)
+    for name in ("cores.geojson", "cores.csv"):
+        back = read_stated_cores(tmp_path / name, "S1")
+        assert len(back) == len(on_map)
+    looks = [Look(np.zeros((160, 160, 3), np.uint8), 0.5, 0.0, 0.0)] * len(measured)
+    write_page(measured, looks, drawn.rgb, tmp_path / "cores.html", mpp=0.5)
+    text = (tmp_path / "cores.html").read_text()
+    assert text.count("<figure") == len(measured)
+    assert "5 rows and 6 columns" in text
