@@ -40,6 +40,18 @@ class Dearray(Section):
         float | None,
         Field(gt=0, description="diameter of a core in microns, or null to estimate it"),
     ] = None
+    pitch_um: Annotated[
+        float | None,
+        Field(gt=0, description="distance from core to core in microns, or null to estimate it"),
+    ] = None
+    rotation_deg: Annotated[
+        float | None,
+        Field(
+            ge=-20,
+            le=20,
+            description="how far rows are turned clockwise on the picture, or null to estimate it",
+        ),
+    ] = None
 
 
 class Crop(Section):

@@ -111,6 +111,8 @@ def detect_cores(
     corrections: Sequence[CorrectionRow] = (),
     stated: Sequence[StatedCore] | None = None,
     core_diameter_um: float | None = None,
+    pitch_um: float | None = None,
+    rotation_deg: float | None = None,
     orientation: Orientation | None = None,
     files: Files = Files(),
 ) -> Dearrayed:
@@ -132,6 +134,9 @@ def detect_cores(
         The slide's cores as a person states them; None to look for them.
     core_diameter_um
         Diameter of a core in microns, where mpp is known; None to estimate it from the slide.
+    pitch_um, rotation_deg
+        Distance from core to core, where mpp is known, and how far rows are turned clockwise;
+        None to estimate them.
     orientation
         How the slide lies against its map, if a person has confirmed it.
     files
@@ -147,7 +152,15 @@ def detect_cores(
     _refuse_unlisted(corrections, on_map, files.corrections)
     if stated is None:
         um_per_px = None if mpp is None else mpp * downsample
-        array = _array(overview, um_per_px, core_diameter_um, slide_id=slide_id, where=files.slide)
+        array = _array(
+            overview,
+            um_per_px,
+            core_diameter_um,
+            pitch_um,
+            rotation_deg,
+            slide_id=slide_id,
+            where=files.slide,
+        )
         anchors = [
             Anchor(c.x / downsample, c.y / downsample, (row_number(c.row), c.col - 1), c.line)
             for c in corrections
@@ -206,6 +219,8 @@ def _array(
     overview: NDArray[np.uint8],
     um_per_px: float | None,
     core_diameter_um: float | None,
+    pitch_um: float | None,
+    rotation_deg: float | None,
     *,
     slide_id: str,
     where: str | Path | None,
@@ -215,7 +230,13 @@ def _array(
         expected = core_diameter_um / um_per_px
         diameters = (expected * (1 - DIAMETER_TOLERANCE), expected * (1 + DIAMETER_TOLERANCE))
     try:
-        return find_round_cores(overview, um_per_px, diameters)
+        return find_round_cores(
+            overview,
+            um_per_px,
+            diameters,
+            pitch_px=None if pitch_um is None or um_per_px is None else pitch_um / um_per_px,
+            rotation_deg=rotation_deg,
+        )
     except Her2PyramidError as error:
         raise Her2PyramidError(
             [f"slide {slide_id}: {problem}" for problem in error.problems],

@@ -133,8 +133,19 @@ def find_round_cores(
     overview: NDArray[np.uint8],
     um_per_px: float | None,
     core_diameter_px: tuple[float, float] | None,
+    *,
+    pitch_px: float | None = None,
+    rotation_deg: float | None = None,
 ) -> Array:
-    """The cores that a circle Hough transform finds, numbered; see :func:`find_cores`."""
+    """The cores that a circle Hough transform finds, numbered.
+
+    Parameters
+    ----------
+    overview, um_per_px, core_diameter_px
+        As for :func:`find_cores`.
+    pitch_px, rotation_deg
+        As for :func:`~her2pyramid.dearray.lattice.fit_lattice`.
+    """
     density = stain_density(overview)
     low, high = core_diameter_px or _diameters(overview.shape, um_per_px)
     radius = estimate_radius(density, (low / 2, high / 2))
@@ -146,7 +157,9 @@ def find_round_cores(
     sure = np.flatnonzero((circles.edge >= SURE_EDGE) | ((circles.edge >= FAINT_EDGE) & faint_disc))
     if not (circles.edge >= SURE_EDGE).any():
         raise no_core()
-    lattice, kept = fit_lattice(circles.centre[sure], radius)
+    lattice, kept = fit_lattice(
+        circles.centre[sure], radius, pitch=pitch_px, rotation_deg=rotation_deg
+    )
     lattice, stays = _without_strays(
         lattice, circles.edge[sure[kept]], _disc_like(shape)[sure[kept]]
     )

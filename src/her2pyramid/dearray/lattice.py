@@ -145,7 +145,13 @@ class Lattice:
         return replace(self, index=self.index - self.index.min(axis=0))
 
 
-def fit_lattice(points: NDArray[np.float64], radius: float) -> tuple[Lattice, NDArray[np.int64]]:
+def fit_lattice(
+    points: NDArray[np.float64],
+    radius: float,
+    *,
+    pitch: float | None = None,
+    rotation_deg: float | None = None,
+) -> tuple[Lattice, NDArray[np.int64]]:
     """Number points by row (from the top) and column (from the left) of the array.
 
     Parameters
@@ -155,12 +161,19 @@ def fit_lattice(points: NDArray[np.float64], radius: float) -> tuple[Lattice, ND
         gets it.
     radius
         Radius of a core in pixels.
+    pitch
+        Distance from core to core in pixels, if known.
+    rotation_deg
+        How far rows are turned clockwise on the picture, if known.
 
     Returns
     -------
     The lattice, and the points that it holds, as indices into `points`.
     """
-    along_row, along_col = mean_steps(points, radius)
+    along_row, along_col = (
+        _fixed(step, pitch, None if rotation_deg is None else rotation_deg + quarter)
+        for step, quarter in zip(mean_steps(points, radius), (0, 90), strict=True)
+    )
     labels, offsets = _linked(points, along_row, along_col)
     order = np.argsort(
         [-np.sum(labels == block) for block in range(labels.max() + 1)], kind="stable"
@@ -181,6 +194,15 @@ def fit_lattice(points: NDArray[np.float64], radius: float) -> tuple[Lattice, ND
             lattice = lattice.added(points[block[free]], index[free])
             kept += list(block[free])
     return _without_slips(lattice.from_zero()), np.array(kept)
+
+
+def _fixed(
+    step: NDArray[np.float64], length: float | None, direction_deg: float | None
+) -> NDArray[np.float64]:
+    """The step with its length, its direction or both as a person states them."""
+    length = float(np.hypot(*step)) if length is None else length
+    turn = np.arctan2(step[1], step[0]) if direction_deg is None else np.radians(direction_deg)
+    return np.array([np.cos(turn), np.sin(turn)]) * length
 
 
 def _without_slips(lattice: Lattice) -> Lattice:

@@ -65,6 +65,8 @@ def dearray_slide(
     slides_table: str | Path,
     corrections: Sequence[CorrectionRow] = (),
     core_diameter_um: float | None = None,
+    pitch_um: float | None = None,
+    rotation_deg: float | None = None,
     orientation: Orientation | None = None,
 ) -> None:
     """Find the cores of a slide, name them, and write what a person needs to check them.
@@ -81,7 +83,7 @@ def dearray_slide(
         Microns per pixel as stated in slides.tsv; None to take the file's word.
     slides_table
         Path of slides.tsv, for messages.
-    corrections, core_diameter_um, orientation
+    corrections, core_diameter_um, pitch_um, rotation_deg, orientation
         As for :func:`~her2pyramid.dearray.detect.detect_cores`.
 
     Raises
@@ -103,6 +105,8 @@ def dearray_slide(
                 corrections=corrections,
                 stated=stated,
                 core_diameter_um=core_diameter_um,
+                pitch_um=pitch_um,
+                rotation_deg=rotation_deg,
                 orientation=orientation,
                 files=files,
             )

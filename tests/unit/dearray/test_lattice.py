@@ -140,3 +140,24 @@ def test_scaled_keeps_the_outer_corner() -> None:
     assert finer.points.tolist() == [[-0.5, -0.5], [39.5, 7.5]]
     assert finer.along_row.tolist() == [40, 8]
     assert finer.along_col.tolist() == [-8, 40]
+
+
+def test_pitch_and_rotation_can_be_stated() -> None:
+    # Every other core of both directions is lost: the pitch looks twice as long as it is.
+    turn = np.radians(6)
+    along, down = (
+        40 * np.array([np.cos(turn), np.sin(turn)]),
+        40 * np.array([-np.sin(turn), np.cos(turn)]),
+    )
+    places = [(r, c) for r in range(0, 8, 2) for c in range(0, 10, 2)]
+    points = np.array([200 + along * c + down * r for r, c in places])
+    estimated, _ = fit_lattice(points, 16)
+    assert estimated.shape == (4, 5)
+    stated, kept = fit_lattice(points, 16, pitch=40, rotation_deg=6)
+    steps = stated.points[:, None] - stated.points[None]
+    apart = stated.index[:, None] - stated.index[None]
+    expected = apart[..., 1:] * along + apart[..., :1] * down
+    assert len(kept) == 20
+    assert stated.along_row == pytest.approx(along)
+    assert stated.along_col == pytest.approx(down)
+    assert np.abs(steps - expected).max() < 1e-6
