@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import correlate
 
-from her2pyramid.dearray.lattice import Lattice
+from her2pyramid.dearray.lattice import LEAST_BLOCK, Lattice
 from her2pyramid.errors import Her2PyramidError
 
 MARGIN: Final = 2
@@ -26,9 +26,6 @@ LINE: Final = 3
 
 LEAST_OF_EDGE: Final = 1 / 3
 """Share of the positions of an outer row or column of the map that must hold a core."""
-
-LEAST_BLOCK: Final = 0.1
-"""Share of the cores that a block holds: what lies beyond a gap and is less is strays."""
 
 MOST_GAP_WIDTHS: Final = 16
 """Combinations of widths of the gaps along one axis that are tried."""

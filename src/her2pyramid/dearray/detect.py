@@ -161,6 +161,18 @@ def detect_cores(
             slide_id=slide_id,
             where=files.slide,
         )
+        unit, um = ("pixels", 1.0) if um_per_px is None else ("microns", um_per_px)
+        log.info(
+            "slide %s: the picture shows cores of %.0f %s, %.0f apart, in %d rows and %d columns "
+            "and %d block(s), turned by %.1f degrees",
+            slide_id,
+            2 * array.radius * um,
+            unit,
+            array.lattice.pitch * um,
+            *array.lattice.shape,
+            array.lattice.n_blocks,
+            array.lattice.rotation_deg,
+        )
         anchors = [
             Anchor(c.x / downsample, c.y / downsample, (row_number(c.row), c.col - 1), c.line)
             for c in corrections

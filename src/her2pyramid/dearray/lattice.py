@@ -8,6 +8,7 @@ linked, the best-fitting links first, and blocks are then set beside one another
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -22,6 +23,12 @@ LINK_TOLERANCE: Final = 0.35
 
 MOST_SLIP: Final = 0.7
 """How far, in pitches, a line may lie beside the one before it."""
+
+BLOCK_GAP: Final = 1.4
+"""Lines of different blocks are at least so many pitches apart; an empty line looks the same."""
+
+LEAST_BLOCK: Final = 0.1
+"""Share of the cores that a block holds at least."""
 
 FIT_REACH: Final = 1.7
 """How far, in pitches, cores have a say in where their neighbours should lie (a Gaussian sigma)."""
@@ -56,6 +63,18 @@ class Lattice:
     def pitch(self) -> float:
         """The shorter of the two steps, in pixels."""
         return float(min(np.hypot(*self.along_row), np.hypot(*self.along_col)))
+
+    @property
+    def rotation_deg(self) -> float:
+        """How far rows are turned clockwise on the picture."""
+        return float(np.degrees(np.arctan2(self.along_row[1], self.along_row[0])))
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of the array: parts that hold several cores and are set apart by a gap."""
+        return _n_parts(self.points, self.index[:, 0], self.along_col) * _n_parts(
+            self.points, self.index[:, 1], self.along_row
+        )
 
     def node(self, row: int, col: int) -> NDArray[np.float64]:
         """Where the point at a row and column should lie, by the points around it.
@@ -143,6 +162,22 @@ class Lattice:
     def from_zero(self) -> Lattice:
         """The lattice with its first row and its first column numbered 0."""
         return replace(self, index=self.index - self.index.min(axis=0))
+
+
+def _n_parts(
+    points: NDArray[np.float64], lines: NDArray[np.int64], step: NDArray[np.float64]
+) -> int:
+    """Parts that rows, or columns, fall into: lines far apart with several cores on both sides."""
+    along = points @ step / (step @ step)
+    numbers = np.unique(lines)
+    parts, begun = 1, numbers[0]
+    for before, after in pairwise(numbers):
+        gap = np.median(along[lines == after]) - np.median(along[lines == before])
+        behind = ((lines >= begun) & (lines <= before)).sum()
+        ahead = (lines >= after).sum()
+        if gap >= BLOCK_GAP and min(behind, ahead) >= LEAST_BLOCK * len(lines):
+            parts, begun = parts + 1, after
+    return parts
 
 
 def fit_lattice(

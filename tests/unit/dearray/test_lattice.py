@@ -161,3 +161,23 @@ def test_pitch_and_rotation_can_be_stated() -> None:
     assert stated.along_row == pytest.approx(along)
     assert stated.along_col == pytest.approx(down)
     assert np.abs(steps - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("gap_cols", "gap_rows", "blocks"),
+    [(0.0, 0.0, 1), (0.3, 0.0, 1), (0.7, 0.0, 2), (1.0, 1.0, 4), (2.2, 0.0, 2)],
+)
+def test_blocks_are_counted(gap_cols: float, gap_rows: float, blocks: int) -> None:
+    places = [(r, c) for r in range(6) for c in range(8)]
+    points = np.array(
+        [
+            (100 + 40 * (c + gap_cols * (c > 3)), 100 + 40 * (r + gap_rows * (r > 2)))
+            for r, c in places
+        ]
+    )
+    assert fit_lattice(points, 16)[0].n_blocks == blocks
+
+
+def test_a_stray_beside_the_array_is_no_block() -> None:
+    points = np.array([(100 + 40 * c, 100 + 40 * r) for r in range(6) for c in range(8)])
+    assert fit_lattice(np.vstack([points, [[100.0, 420.0]]]), 16)[0].n_blocks == 1
