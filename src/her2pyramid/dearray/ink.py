@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.color import hdx_from_rgb
 
 INK_OD: Final = 0.12
 """Length of the optical density vector from which a pixel has a colour to speak of."""
@@ -16,19 +17,18 @@ BLACK_OD: Final = 0.7
 BLACK_EVENNESS: Final = 0.8
 """... and the least as a share of the greatest: both stains let red light through."""
 
-HAEMATOXYLIN: Final = np.array([0.65, 0.70, 0.29]) / np.linalg.norm([0.65, 0.70, 0.29])
-DAB: Final = np.array([0.27, 0.57, 0.78]) / np.linalg.norm([0.27, 0.57, 0.78])
-"""Colours of the two stains as optical density (Ruifrok and Johnston 2001)."""
-
 BEYOND_STAINS: Final = (-0.5, -0.2)
 """Least share of haematoxylin and of DAB in a colour: yellow and blue inks hold less."""
 
-BESIDE_STAINS: Final = (-0.25, 0.35)
+BESIDE_STAINS: Final = (-0.415, 0.58)
 """How far a colour may lie beside all mixtures of both, to the red and to the green side."""
 
 
 def unmix(density: NDArray[np.float32]) -> NDArray[np.float32]:
     """Amounts of haematoxylin and DAB, and how far a colour lies beside all mixtures of both.
+
+    The stains are those of Ruifrok and Johnston (2001), by scikit-image, whose own
+    separate_stains clips what no mixture has: just that tells ink.
 
     Parameters
     ----------
@@ -39,9 +39,7 @@ def unmix(density: NDArray[np.float32]) -> NDArray[np.float32]:
     -------
     (height, width, 3) float32: haematoxylin, DAB, and the rest (red below 0, green above).
     """
-    beside = np.cross(HAEMATOXYLIN, DAB)
-    stains = np.column_stack([HAEMATOXYLIN, DAB, beside / np.linalg.norm(beside)])
-    return np.asarray(density @ np.linalg.inv(stains).T.astype(np.float32), dtype=np.float32)
+    return np.asarray(density @ hdx_from_rgb.astype(np.float32), dtype=np.float32)
 
 
 def coloured_ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:

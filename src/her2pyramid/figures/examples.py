@@ -30,7 +30,6 @@ from her2pyramid.tables.table import read_metadata
 EXAMPLES: Final = 3
 PANELS: Final = 2
 BAND_MM: Final = 7.0
-HISTOGRAM_MM: Final = 22.0
 
 
 def plot_examples(

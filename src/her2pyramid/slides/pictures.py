@@ -27,6 +27,10 @@ CELL: Final = 2
 """A cell of the sheet is so many times as wide as the largest picture: room for any margin that
 cores are cropped with."""
 
+COARSE: Final = 16
+"""Downsample of the sheet's second level, from which the overview is read: it is made of each
+picture once, where the overview's strips would decode every picture many times."""
+
 
 class PictureRow(Row):
     """A row of a table of core pictures."""
@@ -58,10 +62,10 @@ class PlacedCore:
 
 
 class PictureSheet(Slide):
-    """Pictures of cores as one slide with a single level.
+    """Pictures of cores as one slide with two levels.
 
     They lie in rows, in the order of their names, in cells of one size. At most one picture is
-    held decoded.
+    held decoded, and small copies of all.
 
     Attributes
     ----------
@@ -73,7 +77,8 @@ class PictureSheet(Slide):
         self.path = path
         pictures = sorted(_pictures(path), key=lambda picture: picture[0])
         sizes = [_size(picture) for _, picture in pictures]
-        self._cell_px = CELL * max(max(size) for size in sizes)
+        widest = max(max(size) for size in sizes)
+        self._cell_px = math.ceil(CELL * widest / COARSE) * COARSE
         self.n_cols = math.ceil(math.sqrt(len(pictures)))
         self.cores = [
             PlacedCore(core_id, picture, *self._corner(place, width, height), width, height)
@@ -82,9 +87,11 @@ class PictureSheet(Slide):
             )
         ]
         n_rows = math.ceil(len(pictures) / self.n_cols)
-        self.level_sizes = [(self.n_cols * self._cell_px, n_rows * self._cell_px)]
+        width, height = self.n_cols * self._cell_px, n_rows * self._cell_px
+        self.level_sizes = [(width, height), (width // COARSE, height // COARSE)]
         self.mpp = _mpp(self.cores[0].path)
         self._decoded: tuple[PlacedCore, NDArray[np.uint8]] | None = None
+        self._small: dict[PlacedCore, NDArray[np.uint8]] = {}
 
     def cell(self, place: int) -> tuple[int, int]:
         """Row and column, from 0, of a place on the sheet; also beyond its last picture."""
@@ -97,21 +104,32 @@ class PictureSheet(Slide):
 
     def _corner(self, place: int, width: int, height: int) -> tuple[int, int]:
         x, y = self.centre(place)
-        return round(x + 0.5 - width / 2), round(y + 0.5 - height / 2)
+        left, top = x + 0.5 - width / 2, y + 0.5 - height / 2
+        return round(left / COARSE) * COARSE, round(top / COARSE) * COARSE
 
     def _read_inside(
         self, level: int, x: int, y: int, width: int, height: int
     ) -> NDArray[np.uint8]:
         out = np.full((height, width, 3), BACKGROUND, dtype=np.uint8)
+        scale = COARSE if level else 1
         for core in self.cores:
-            left, right = max(x, core.left), min(x + width, core.left + core.width)
-            top, bottom = max(y, core.top), min(y + height, core.top + core.height)
+            core_left, core_top = core.left // scale, core.top // scale
+            left, top = max(x, core_left), max(y, core_top)
+            right = min(x + width, core_left + math.ceil(core.width / scale))
+            bottom = min(y + height, core_top + math.ceil(core.height / scale))
             if left < right and top < bottom:
-                picture = self._decode(core)
+                picture = self._reduced(core) if level else self._decode(core)
                 out[top - y : bottom - y, left - x : right - x] = picture[
-                    top - core.top : bottom - core.top, left - core.left : right - core.left
+                    top - core_top : bottom - core_top, left - core_left : right - core_left
                 ]
         return out
+
+    def _reduced(self, core: PlacedCore) -> NDArray[np.uint8]:
+        if core not in self._small:
+            size = (math.ceil(core.width / COARSE), math.ceil(core.height / COARSE))
+            small = cv2.resize(self._decode(core), size, interpolation=cv2.INTER_AREA)
+            self._small[core] = np.asarray(small, dtype=np.uint8)
+        return self._small[core]
 
     def _decode(self, core: PlacedCore) -> NDArray[np.uint8]:
         if self._decoded is None or self._decoded[0] != core:
@@ -121,6 +139,7 @@ class PictureSheet(Slide):
 
     def close(self) -> None:  # noqa: D102
         self._decoded = None
+        self._small.clear()
 
 
 def picture_files(path: Path) -> list[Path]:

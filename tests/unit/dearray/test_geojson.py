@@ -1,4 +1,4 @@
-"""Cores as GeoJSON and as a table, and what a person may do to them in between."""
+"""Cores as GeoJSON, and what a person may do to them in QuPath."""
 
 from __future__ import annotations
 
@@ -11,94 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from her2pyramid.dearray.align import row_label
 from her2pyramid.dearray.core_files import read_stated_cores
-from her2pyramid.dearray.corrections import apply_corrections
 from her2pyramid.dearray.geojson import read_geojson, write_geojson
-from her2pyramid.dearray.stated import StatedCore, numbered, parse_label
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.inputs import CorrectionRow
-
-PITCH, RADIUS = 300.0, 100.0
-POSITIONS = {(row, col) for row in range(4) for col in range(5)} - {(0, 0), (0, 1)}
-"""A map whose empty positions look alike from no other side."""
-
-Position = tuple[int, int]
-
-
-def centre(row: int, col: int) -> tuple[float, float]:
-    return 500.25 + PITCH * col + 3 * row, 400.75 + PITCH * row - 2 * col
-
-
-def table() -> pd.DataFrame:
-    """The cores found at all positions of the map: A5 missing, D1 rejected, the rest present."""
-    status = {(0, 4): "missing", (3, 0): "rejected"}
-    return pd.DataFrame(
-        [
-            {
-                "slide_id": "S1",
-                "core_id": f"core-{row}-{col}",
-                "patient_id": f"P{row}{col}",
-                "row": row_label(row),
-                "col": col + 1,
-                "x": centre(row, col)[0],
-                "y": centre(row, col)[1],
-                "radius": RADIUS + row,
-                "status": status.get((row, col), "present"),
-                "origin": "lattice" if col == 2 else "hough",
-                "confidence": 0.875 if row == 1 else 0.5,
-                "tissue_fraction": 0.8,
-            }
-            for row, col in sorted(POSITIONS)
-        ]
-    )
-
-
-@pytest.fixture
-def exported(tmp_path: Path) -> dict[str, Any]:
-    """The export, parsed."""
-    write_geojson(table(), tmp_path / "out.geojson")
-    content: dict[str, Any] = json.loads((tmp_path / "out.geojson").read_text())
-    return content
-
-
-def feature_at(exported: dict[str, Any], name: str) -> dict[str, Any]:
-    (found,) = [f for f in exported["features"] if f["properties"]["name"] == name]
-    return found
-
-
-def ellipse(x: float, y: float, radius: float, *, aspect: float = 1.0) -> list[list[float]]:
-    """A ring in QuPath's pixels, which begin at the outer corner of the first."""
-    turn = 2 * np.pi * np.arange(40) / 40
-    ring = np.column_stack(
-        [x + 0.5 + radius * np.cos(turn), y + 0.5 + aspect * radius * np.sin(turn)]
-    ).tolist()
-    return [*ring, ring[0]]
-
-
-def feature(x: float, y: float, radius: float = RADIUS, **properties: Any) -> dict[str, Any]:
-    """An annotation as a person draws it."""
-    return {
-        "type": "Feature",
-        "geometry": {"type": "Polygon", "coordinates": [ellipse(x, y, radius)]},
-        "properties": {"objectType": "annotation", **properties},
-    }
-
-
-def read(tmp_path: Path, content: Any) -> list[StatedCore]:
-    path = tmp_path / "cores.geojson"
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return read_geojson(path, "S1")
-
-
-def named(stated: list[StatedCore], **told: Any) -> pd.DataFrame:
-    """The cores by position."""
-    cores, _ = numbered(stated, POSITIONS, slide_id="S1", where="cores.geojson", **told)
-    return cores.set_index(["row", "col"])
-
+from tests.unit.dearray.stated_cores import (
+    PITCH,
+    POSITIONS,
+    centre,
+    ellipse,
+    feature,
+    feature_at,
+    named,
+    read,
+    table,
+)
 
 # --- what is written -------------------------------------------------------------------------
 
@@ -470,87 +398,3 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "the column cores of slides.tsv" in caught.value.remedy
     with pytest.raises(Her2PyramidError, match="no such file"):
         read_geojson(tmp_path / "none.geojson", "S1")
-
-
-# --- tables ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("suffix", ["csv", "tsv"])
-def test_the_core_table_reads_back(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"cores.{suffix}"
-    full = table().assign(focus=[np.nan, *[0.5] * 17], fold_fraction=0.0, ink_fraction=0.0)
-    other = full.iloc[:1].assign(slide_id="S2")
-    pd.concat([full, other]).to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
-    stated = read_stated_cores(path, "S1")
-    assert len(stated) == len(POSITIONS)
-    assert stated[0].place == "row 2"
-    back = named(stated)
-    for core in full.itertuples():
-        position = (ord(core.row) - 65, core.col - 1)
-        if core.status == "missing":
-            assert position not in back.index
-            continue
-        row = back.loc[position]
-        assert row[["x", "y", "radius"]].tolist() == pytest.approx([core.x, core.y, core.radius])
-        assert row[["status", "origin"]].tolist() == [core.status, "manual"]
-
-
-def test_a_table_of_centres_is_enough_with_one_radius(tmp_path: Path) -> None:
-    path = tmp_path / "cores.csv"
-    lines = [
-        f"{row_label(row)},{col + 1},{centre(row, col)[0]},{centre(row, col)[1]},"
-        + ("90" if (row, col) == (1, 1) else "")
-        for row, col in sorted(POSITIONS)
-    ]
-    path.write_text("\n".join(["row,col,x,y,radius", *lines]))
-    back = named(read_stated_cores(path, "S1"))
-    assert (back["radius"] == 90).all()
-    path.write_text(path.read_text().replace(",90", ","))
-    with pytest.raises(Her2PyramidError, match="no core has a radius"):
-        named(read_stated_cores(path, "S1"))
-
-
-def test_a_table_with_unknown_columns_names_them(tmp_path: Path) -> None:
-    path = tmp_path / "cores.csv"
-    path.write_text("row,col,x,y,colour\nA,1,5,5,red\nA,zero,5,5,\n")
-    with pytest.raises(Her2PyramidError, match="unknown column colour"):
-        read_stated_cores(path, "S1")
-
-
-def test_corrections_come_on_top_of_stated_cores(exported: dict[str, Any], tmp_path: Path) -> None:
-    cores, _ = numbered(read(tmp_path, exported), POSITIONS, slide_id="S1", where="cores.geojson")
-    corrected = apply_corrections(
-        cores,
-        [
-            CorrectionRow(slide_id="S1", action="add", row="A", col=5, x=1700, y=390),
-            CorrectionRow(slide_id="S1", action="reject", row="B", col=1),
-        ],
-        radius=101.5,
-    ).set_index(["row", "col"])
-    assert len(corrected) == len(POSITIONS)
-    assert corrected.loc[(0, 4), ["x", "y", "radius"]].tolist() == [1700, 390, 101.5]
-    assert corrected.loc[(1, 0), "status"] == "rejected"
-
-
-@pytest.mark.parametrize(
-    ("text", "position"),
-    [
-        ("A1", (0, 0)),
-        ("A-1", (0, 0)),
-        ("a 1", (0, 0)),
-        (" B - 012 ", (1, 11)),
-        ("AA3", (26, 2)),
-        ("Z999", (25, 998)),
-        ("A0", None),
-        ("A", None),
-        ("12", None),
-        ("1A", None),
-        ("ABC1", None),
-        ("A-1-2", None),
-        ("A1000", None),
-        ("PathAnnotation", None),
-        ("", None),
-    ],
-)
-def test_labels(text: str, position: Position | None) -> None:
-    assert parse_label(text) == position

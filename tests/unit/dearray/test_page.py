@@ -120,7 +120,7 @@ def test_ids_and_notes_are_escaped(tmp_path: Path) -> None:
 def test_one_core(tmp_path: Path) -> None:
     text, parsed = page(tmp_path, [core("A", 1)])
     assert len(parsed.figures) == 1
-    assert "1 rows and 1 columns" in text
+    assert "1 row and 1 column" in text
 
 
 def test_missing_cores_alone(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import pytest
 import tifffile
 
 from her2pyramid.cores import CoreStore, crop_cores, read_manifest
+from her2pyramid.dearray import contrast
 from her2pyramid.dearray.detect import Files
 from her2pyramid.dearray.slide import Outputs, dearray_slide
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.slides import pictures as pictures_module
 from her2pyramid.slides.opening import open_slide, slide_inputs
 from her2pyramid.slides.pictures import PictureSheet
 from her2pyramid.tables.cores import CORES
@@ -75,6 +77,25 @@ def test_every_picture_lies_on_the_sheet_as_it_is(folder: Path) -> None:
             picture.shape[0] * picture.shape[1] - (picture == 255).all(axis=2).sum()
             for picture in PICTURES.values()
         )
+
+
+def test_the_overview_decodes_each_picture_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    decode = pictures_module._decode
+    monkeypatch.setattr(
+        pictures_module, "_decode", lambda path: decoded.append(path.stem) or decode(path)
+    )
+    monkeypatch.setattr(contrast, "STRIP_PX", 100)  # a row at a time
+    with open_slide(folder) as sheet:
+        overview, downsample = contrast.read_overview(sheet, mpp=0.5)
+        assert sorted(decoded) == ["K1", "K10", "K2"]
+        for core in sheet.cores:
+            x, y = (int((place + 50) / downsample) for place in (core.left, core.top))
+            mean = PICTURES[core.core_id].mean()
+            assert overview[y, x].mean() == pytest.approx(mean, abs=12)
+        assert (overview == 255).mean() > 0.6
 
 
 def test_snakemake_watches_the_pictures(folder: Path) -> None:
