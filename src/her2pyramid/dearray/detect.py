@@ -189,9 +189,16 @@ def detect_cores(
         )
         stained = array.tissue
     else:
-        cores, lattice = numbered(
-            stated, on_map, slide_id=slide_id, where=files.cores, orientation=orientation
-        )
+        try:
+            cores, lattice = numbered(
+                stated, on_map, slide_id=slide_id, where=files.cores, orientation=orientation
+            )
+        except MisfitError as error:
+            # The picture is drawn over the overview.
+            fits = [replace(f, lattice=f.lattice.scaled(1 / downsample)) for f in error.fits]
+            raise MisfitError(
+                error.problems, where=files.cores, remedy=error.remedy, fits=fits
+            ) from None
         found = _Numbered(cores, lattice, float(cores["radius"].median()))
         radius = found.radius / downsample
         stained = tissue(without_shade(stain_density(overview), radius), radius)

@@ -134,9 +134,16 @@ def _told(
 ) -> tuple[list[MapRow], list[StatedCore] | None]:
     """What the files tell beside the slide: its map, and its cores where they needn't be found."""
     if isinstance(slide, PictureSheet):
+        if files.cores:
+            raise Her2PyramidError(
+                f"slide {slide_id} is a set of cores that were cropped already: there are no "
+                "circles to state",
+                where=files.cores,
+                remedy="leave the column cores of slides.tsv empty for this slide",
+            )
         places = {core.core_id: slide.cell(n) for n, core in enumerate(slide.cores)}
         positions = {name: (row_label(row), col + 1) for name, (row, col) in places.items()}
-        tma_map = read_core_list(files.tma_map, slide_id, positions)
+        tma_map = read_core_list(files.tma_map, slide_id, positions, files.patients)
         return tma_map, _pictured(slide, tma_map)
     tma_map = read_tma_map(files.tma_map, slide_id, files.patients)
     return tma_map, read_stated_cores(files.cores, slide_id) if files.cores else None

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import Identifier, Row, duplicates, read_rows
@@ -170,12 +170,22 @@ def _pictures(path: Path) -> list[tuple[str, Path]]:
     if path.is_dir():
         found = [(file.stem, file) for file in picture_files(path)]
         names = [core_id for core_id, _ in found]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        problems = [
+            f"there are several pictures of core {name}"
+            for name in sorted(set(names))
+            if names.count(name) > 1
+        ]
+        for name in sorted(set(names)):
+            try:
+                PictureRow(core_id=name, path=name)
+            except ValidationError:
+                problems.append(f"{name!r} is no core_id")
+        if problems:
             raise Her2PyramidError(
-                [f"there are several pictures of core {name}" for name in twice],
+                problems,
                 where=path,
-                remedy="keep one picture a core; its name without suffix is the core_id",
+                remedy="keep one picture a core; its name without suffix is the core_id, of "
+                "letters, digits, '.', '_' and '-'. Or name them in a table of core_id and path",
             )
         return found
     rows = read_rows(path, PictureRow)

@@ -77,7 +77,10 @@ def read_tma_map(
 
 
 def read_core_list(
-    path: str | Path, slide_id: str, positions: Mapping[str, tuple[str, int]]
+    path: str | Path,
+    slide_id: str,
+    positions: Mapping[str, tuple[str, int]],
+    patients: str | Path | None = None,
 ) -> list[MapRow]:
     """Read the patients of cores that were cropped already.
 
@@ -89,6 +92,8 @@ def read_core_list(
         The slide.
     positions
         Row and column of each core that has a picture, for a table without positions.
+    patients
+        As for :func:`read_tma_map`.
 
     Raises
     ------
@@ -98,7 +103,7 @@ def read_core_list(
     path = Path(path)
     sheets = _sheets(path)
     if any(kind_of(sheet) in MAPS for sheet in sheets):
-        rows = read_tma_map(path, slide_id)
+        rows = read_tma_map(path, slide_id, patients)
         listed = {row.core_id for row in rows}
     else:
         tables = [sheet for sheet in sheets if kind_of(sheet) == "patients"] or list(sheets)

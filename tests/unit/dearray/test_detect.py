@@ -327,3 +327,21 @@ def test_orientation_cores_beside_the_array_are_kept_off_the_grid(tmp_path: Path
     text = (tmp_path / "cores.html").read_text()
     assert text.count("<figure") == len(measured)
     assert "5 rows and 6 columns" in text
+
+
+def test_circles_without_names_that_fit_nowhere_are_drawn_where_they_are() -> None:
+    # Six of seven columns have circles, and the map lists a full rectangle.
+    drawn = draw(5, 7)
+    stated = [
+        StatedCore("a circle", None, *((centre + 0.5) * 4 - 0.5), RADIUS * 4)
+        for (_, col), centre in drawn.centres.items()
+        if col
+    ]
+    with pytest.raises(MisfitError, match="more than one way") as caught:
+        detect(drawn, map_of(drawn.centres), stated=stated, files=Files(cores="c.geojson"))
+    assert caught.value.where == "c.geojson"
+    height, width = drawn.rgb.shape[:2]
+    for fit in caught.value.fits:
+        assert (fit.lattice.points > 0).all()
+        assert (fit.lattice.points < (width, height)).all()
+        assert 40 < fit.lattice.pitch < 70

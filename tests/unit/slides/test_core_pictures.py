@@ -50,12 +50,12 @@ def write_map(path: Path, text: str) -> Path:
     return path
 
 
-def dearray(slide: Path, tma_map: Path, out: Path) -> pd.DataFrame:
+def dearray(slide: Path, tma_map: Path, out: Path, **more: Path) -> pd.DataFrame:
     out.mkdir(exist_ok=True)
     names = ("cores", "csv", "geojson", "overview", "page", "problem")
     outputs = Outputs(**{name: out / name for name in names})
     dearray_slide(
-        Files(slide=slide, tma_map=tma_map),
+        Files(slide=slide, tma_map=tma_map, **more),
         outputs,
         slide_id="S",
         mpp=0.5,
@@ -189,3 +189,22 @@ def test_a_picture_that_is_not_listed_is_refused(folder: Path, tmp_path: Path) -
     table = write_map(tmp_path / "map.csv", "core_id,patient_id\nK1,P1\nK2,P1\n")
     with pytest.raises(Her2PyramidError, match="core K10 has a picture, but no row"):
         dearray(folder, table, tmp_path / "out")
+
+
+def test_a_picture_whose_name_is_no_core_id_is_refused(folder: Path) -> None:
+    write_png(folder / "core 4.png", PICTURES["K1"])
+    with pytest.raises(Her2PyramidError, match="'core 4' is no core_id"):
+        open_slide(folder)
+
+
+def test_circles_cannot_be_stated_for_pictures(folder: Path, tmp_path: Path) -> None:
+    table = write_map(tmp_path / "map.csv", "core_id,patient_id\nK1,P1\nK2,P1\nK10,P2\n")
+    with pytest.raises(Her2PyramidError, match="cropped already"):
+        dearray(folder, table, tmp_path / "out", cores=tmp_path / "cores.geojson")
+
+
+def test_a_table_of_patients_beside_the_map(folder: Path, tmp_path: Path) -> None:
+    tma_map = write_map(tmp_path / "map.csv", "row,col,core_id\nA,1,K1\nA,2,K2\nA,3,K10\n")
+    patients = write_map(tmp_path / "p.csv", "core_id,patient_id\nK1,P1\nK2,P2\nK10,P2\n")
+    cores = dearray(folder, tma_map, tmp_path / "out", patients=patients)
+    assert cores["patient_id"].to_dict() == {"K1": "P1", "K2": "P2", "K10": "P2"}
