@@ -70,7 +70,7 @@ class FaintSearch:
     evidence
         (height, width) float32: how plainly a disc around each pixel stands out from glass.
     mean
-        (height, width) float32: mean density of that disc.
+        (height, width) float32: mean density of that disc above that of bare glass.
     scale
         Pixels of these per pixel of the overview.
     """
@@ -148,8 +148,9 @@ def search_faint(
     deviation = max(float(level - np.quantile(glass, TWO_SIGMA)) / 2, 1e-6)
     ranked = np.sort((parts - level) / deviation, axis=0)[::-1]
     evidence = np.maximum(*(ranked[count - 1] / least for count, least in (WIDE, HALF)))
-    evidence[mean - level < LEAST_OD] = 0
-    return FaintSearch(np.asarray(evidence, dtype=np.float32), mean, scale)
+    above = mean - level
+    evidence[above < LEAST_OD] = 0
+    return FaintSearch(np.asarray(evidence, dtype=np.float32), above, scale)
 
 
 def _part_kernels() -> list[NDArray[np.float32]]:
