@@ -15,12 +15,12 @@ from typing import Annotated, Any, Final, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from her2pyramid.consensus import Rule
 from her2pyramid.decision import Aggregation, Confidence, PatientRule, Ties
 from her2pyramid.demo.spec import DemoSpec
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
 from her2pyramid.inputs import CorrectionRow, MapRow, Row, SlideRow, SplitRow, VoteRow
+from her2pyramid.labels.consensus import Rule
 from her2pyramid.nk.grid import grid
 from her2pyramid.options import ModelOptions, TrainingOptions
 from her2pyramid.pss import PssSpec

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from her2pyramid import cores as core_stores
-from her2pyramid.consensus import flow_table
 from her2pyramid.decision import score_cores
-from her2pyramid.metrics import evaluate_split
+from her2pyramid.evaluation.metrics import evaluate_split
+from her2pyramid.labels.consensus import flow_table
 from her2pyramid.pss import PatchLevel, PssSpec
 from her2pyramid.scores import N_CLASSES
 from her2pyramid.tables.cores import CORES

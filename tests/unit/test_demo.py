@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from skimage.color import rgb2hed
 
-from her2pyramid import consensus
 from her2pyramid.demo.cohort import array_size_px, simulate_tables, write_tables
 from her2pyramid.demo.slide import render_slide, write_pyramid
 from her2pyramid.demo.spec import DemoSpec
 from her2pyramid.inputs import read_votes
+from her2pyramid.labels import consensus
 from her2pyramid.scores import parse
 from her2pyramid.slides.opening import open_slide
 from her2pyramid.slides.tiff import TiffSlide

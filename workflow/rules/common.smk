@@ -6,7 +6,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 from her2pyramid import config as configuration
-from her2pyramid import inputs, splits
+from her2pyramid import inputs
+from her2pyramid.labels import splits
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.fingerprint import file_fingerprint, fingerprint
 from her2pyramid.slides.opening import slide_inputs

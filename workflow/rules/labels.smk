@@ -20,7 +20,7 @@ rule consensus:
         runtime=10,
     params:
         options=CONFIG.consensus.model_dump(),
-        code=fingerprint("consensus"),
+        code=fingerprint("labels.consensus"),
     message:
         "Settling the readers' votes"
     script:
@@ -51,7 +51,7 @@ checkpoint split:
         fractions=CONFIG.split.fractions,
         seed=CONFIG.split.seed,
         trains=TRAINS,
-        code=fingerprint("splits", "consensus"),
+        code=fingerprint("labels.splits", "labels.consensus"),
     message:
         "Splitting the patients into train, val and test"
     script:

@@ -81,7 +81,7 @@ if CONFIG.labelled:
             mem_mb=1000,
             runtime=10,
         params:
-            code=fingerprint("metrics"),
+            code=fingerprint("evaluation.metrics"),
         message:
             "Evaluating the scores on the test cores"
         script:

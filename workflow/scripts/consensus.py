@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from her2pyramid.consensus import adjudication_table, consensus_table
 from her2pyramid.files import atomic_path
 from her2pyramid.inputs import read_votes
+from her2pyramid.labels.consensus import adjudication_table, consensus_table
 from her2pyramid.steps import step
 from her2pyramid.tables.cores import CORES
 from her2pyramid.tables.labels import CONSENSUS

@@ -1,6 +1,6 @@
 """Evaluate the scores of the test cores."""
 
-from her2pyramid.metrics import evaluate_split
+from her2pyramid.evaluation.metrics import evaluate_split
 from her2pyramid.steps import step
 from her2pyramid.tables.labels import SPLIT
 from her2pyramid.tables.metrics import CONFUSION_MATRIX, METRICS

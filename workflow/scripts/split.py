@@ -1,8 +1,8 @@
 """Split the patients into train, val and test."""
 
-from her2pyramid.consensus import flow_table
 from her2pyramid.inputs import read_splits
-from her2pyramid.splits import assign, check_classes, check_disjoint, split_tables
+from her2pyramid.labels.consensus import flow_table
+from her2pyramid.labels.splits import assign, check_classes, check_disjoint, split_tables
 from her2pyramid.steps import step
 from her2pyramid.tables.labels import CONSENSUS, FLOW, SPLIT
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from her2pyramid import consensus
 from her2pyramid.demo.spec import DemoSpec
 from her2pyramid.files import atomic_path
+from her2pyramid.labels import consensus
 from her2pyramid.scores import N_CLASSES, NAMES, NOT_DIAGNOSTIC
 
 READERS: Final = ("R1", "R2", "R3", "R4", "R5")

@@ -29,8 +29,9 @@ import pandas as pd
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from her2pyramid import decision, metrics
+from her2pyramid import decision
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.evaluation import metrics
 from her2pyramid.nk.grid import Setting
 from her2pyramid.progress import track
 from her2pyramid.tables.nk import ACCURACY, CONFUSION, WHICH

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from her2pyramid.tma_map.cells import Sheet, parse_label, says_empty
+from her2pyramid.sheets.sheet import Sheet, simple
+from her2pyramid.tma_map.cells import parse_label, says_empty
 
 Kind = Literal["long", "qupath", "patients", "layout", "other", "empty"]
 """What a sheet holds: one core a row; QuPath's table of cores; ids with their patients; cells that
@@ -125,8 +126,3 @@ def key_and_patient(table: Table) -> tuple[int, int] | None:
         None,
     )
     return None if key is None or patient is None else (key, patient)
-
-
-def simple(title: str) -> str:
-    """A name in lower case, with "_" for anything but letters and digits: "Core ID" is core_id."""
-    return re.sub(r"[^a-z0-9]+", "_", title.casefold()).strip("_")

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from her2pyramid.tma_map.cells import Label, Sheet, parse_label, says_empty
+from her2pyramid.sheets.sheet import Sheet
+from her2pyramid.tma_map.cells import Label, parse_label, says_empty
 from her2pyramid.tma_map.notes import is_sparse
 
 MOST_STEP: Final = 3

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from her2pyramid.dearray.align import row_label
 from her2pyramid.inputs import Identifier
-from her2pyramid.tma_map.cells import Place, Sheet, parse_label, says_empty
+from her2pyramid.sheets.sheet import Place, Sheet
+from her2pyramid.tma_map.cells import parse_label, says_empty
 from her2pyramid.tma_map.drafts import Draft, core_id_of
 from her2pyramid.tma_map.headers import Headers, find_headers
 from her2pyramid.tma_map.notes import doubtful, without_titles

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from her2pyramid.dearray.align import row_label
-from her2pyramid.tma_map.cells import Sheet, parse_label, says_empty
+from her2pyramid.sheets.sheet import Sheet
+from her2pyramid.tma_map.cells import parse_label, says_empty
 from her2pyramid.tma_map.columns import CASE, COL, CORE, PATIENT, ROW, SLIDE, Table, find_table
 from her2pyramid.tma_map.drafts import Draft
 from her2pyramid.tma_map.patients import Patients

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from her2pyramid.tma_map.cells import Sheet
+from her2pyramid.sheets.sheet import Sheet
 
 
 def is_sparse(n_cells: int, most: int) -> bool:

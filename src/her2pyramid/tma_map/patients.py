@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from her2pyramid.tma_map.cells import Sheet, says_empty
+from her2pyramid.sheets.sheet import Sheet
+from her2pyramid.tma_map.cells import says_empty
 from her2pyramid.tma_map.columns import find_table, key_and_patient
 
 REMEDY = (

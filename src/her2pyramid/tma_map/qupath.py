@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from her2pyramid.dearray.align import row_label
-from her2pyramid.tma_map.cells import Sheet, parse_label, says_empty
+from her2pyramid.sheets.sheet import Sheet
+from her2pyramid.tma_map.cells import parse_label, says_empty
 from her2pyramid.tma_map.columns import CASE, NAME, Table, find_table, position_name
 from her2pyramid.tma_map.drafts import Draft, core_id_of
 from her2pyramid.tma_map.patients import Patients

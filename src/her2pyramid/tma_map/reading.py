@@ -10,16 +10,16 @@ from pydantic import ValidationError
 
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import MapRow, plain
+from her2pyramid.sheets.opening import read_sheets
+from her2pyramid.sheets.sheet import Sheet, simple
+from her2pyramid.sheets.text import QUPATH_GRID
 from her2pyramid.tma_map import layout
-from her2pyramid.tma_map.cells import Sheet
-from her2pyramid.tma_map.columns import CASE, PATIENT, Kind, find_table, kind_of, simple
+from her2pyramid.tma_map.columns import CASE, PATIENT, Kind, find_table, kind_of
 from her2pyramid.tma_map.drafts import Draft
 from her2pyramid.tma_map.long import read_long
 from her2pyramid.tma_map.patients import REMEDY as PATIENTS_REMEDY
 from her2pyramid.tma_map.patients import Patients, read_patients
 from her2pyramid.tma_map.qupath import read_qupath
-from her2pyramid.tma_map.text import QUPATH_GRID, read_text
-from her2pyramid.tma_map.workbook import OLE, ZIP, read_workbook
 
 MAPS: Final[tuple[Kind, ...]] = ("long", "qupath", "layout")
 
@@ -54,7 +54,7 @@ def read_tma_map(
         id is used twice, or the slide has no row. Every cell or row at fault is named.
     """
     path = Path(path)
-    sheets = _sheets(path)
+    sheets = read_sheets(path)
     sheet, kind = _map_sheet(path, sheets, slide_id)
     whose = _patients(sheets, sheet, kind, patients)
     if kind == "long":
@@ -101,7 +101,7 @@ def read_core_list(
         As for :func:`read_tma_map`; and if a core with a picture isn't listed.
     """
     path = Path(path)
-    sheets = _sheets(path)
+    sheets = read_sheets(path)
     if any(kind_of(sheet) in MAPS for sheet in sheets):
         rows = read_tma_map(path, slide_id, patients)
         listed = {row.core_id for row in rows}
@@ -125,22 +125,6 @@ def read_core_list(
             "the table of pictures says, is its core_id",
         )
     return rows
-
-
-def _sheets(path: Path) -> list[Sheet]:
-    """The sheets of a workbook, or a text file as the only one, by the file's content."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(OLE))
-        return read_workbook(path) if start.startswith((ZIP, OLE)) else [read_text(path)]
-    except FileNotFoundError:
-        raise Her2PyramidError(
-            "no such file", where=path, remedy="check the path in the configuration"
-        ) from None
-    except OSError as error:
-        raise Her2PyramidError(
-            f"not a readable file: {error}", where=path, remedy="check the path and its permissions"
-        ) from error
 
 
 def _map_sheet(path: Path, sheets: Sequence[Sheet], slide_id: str) -> tuple[Sheet, Kind]:
@@ -185,7 +169,7 @@ def _patients(
                 f"the map names patients itself, and so does {given}",
                 remedy="leave out either the map's column of patients or the table of patients",
             )
-        sheets = _sheets(Path(given))
+        sheets = read_sheets(Path(given))
         tables = [s for s in sheets if kind_of(s) == "patients"]
         if len(sheets) == 1:
             tables = list(sheets)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.tma_map.cells import Sheet
+from her2pyramid.sheets.sheet import Sheet
 from her2pyramid.tma_map.layout import read_layout
 
 SHEETS = 600

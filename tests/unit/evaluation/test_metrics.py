@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from her2pyramid import metrics
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.evaluation import metrics
 from her2pyramid.tables.metrics import CONFUSION_MATRIX, METRIC_NAMES, METRICS
 
 MATRIX = np.array([[8, 2, 0, 0], [1, 5, 3, 1], [0, 2, 6, 2], [0, 0, 1, 9]])

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from her2pyramid import consensus
-from her2pyramid.consensus import resolve
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import MapRow, VoteRow, read_rows, read_votes
+from her2pyramid.labels import consensus
+from her2pyramid.labels.consensus import resolve
 from her2pyramid.tables.labels import CONSENSUS, DECIDERS, FLOW
 
 READS = (0, 1, 2, 3, None)

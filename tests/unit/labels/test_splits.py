@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from her2pyramid import splits
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.labels import splits
 from her2pyramid.tables.labels import SPLIT
 
 COHORT = [f"P{i:04}" for i in range(1272)]

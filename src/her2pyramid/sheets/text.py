@@ -14,7 +14,7 @@ from typing import Final
 from openpyxl.cell.cell import ERROR_CODES
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.tma_map.cells import Place, Sheet, tidy
+from her2pyramid.sheets.sheet import Place, Sheet, tidy
 
 SEPARATORS: Final = ("\t", ";", ",")
 """What cells may be separated by; Excel writes semicolons where numbers have decimal commas."""

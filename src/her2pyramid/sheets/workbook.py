@@ -11,7 +11,7 @@ from typing import Any, Final
 from openpyxl import load_workbook
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.tma_map.cells import Place, Range, Sheet, tidy
+from her2pyramid.sheets.sheet import Place, Range, Sheet, tidy
 
 ZIP: Final = b"PK\x03\x04"
 """How a .xlsx file begins."""

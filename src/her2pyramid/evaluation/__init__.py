@@ -1,0 +1,1 @@
+"""Scores against the readers: how good they are, and how good readers are beside them."""

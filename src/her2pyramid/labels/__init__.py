@@ -1,0 +1,1 @@
+"""From the readers' reads to one label a core, and from patients to splits."""

@@ -1,0 +1,1 @@
+"""Tables as people keep them, in text files and workbooks: cells and their places."""
