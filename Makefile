@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format real-slide lock schemas clean
+.PHONY: help setup run what-if test check format real-slide lock schemas clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ setup: $(VENV)/.installed ## install everything into .venv
 run: $(VENV)/.installed ## run the demo cohort to the report
 	@echo "Running the demo cohort; results go to results/ (several minutes)"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
+
+what-if: $(VENV)/.installed ## tell what an edit will cost: make what-if ARGS="--configfile my.yaml"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python workflow/what_if.py $(ARGS)
 
 test: $(VENV)/.installed ## run all tests
 	@echo "Running the tests (several minutes)"

@@ -45,3 +45,12 @@ rule dearray:
     # Stops before anything is cropped, so that the overviews can be checked.
     input:
         expand(rules.detect_cores.output, slide=SLIDES),
+
+
+if CONFIG.labelled:
+
+    rule labels:
+        # Stops before anything is trained, so that reads, agreement and splits can be checked.
+        input:
+            rules.labels_page.output,
+            rules.consensus.output,

@@ -19,8 +19,10 @@ from her2pyramid.decision import Aggregation, Confidence, PatientRule, Ties
 from her2pyramid.demo.spec import DemoSpec
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
-from her2pyramid.inputs import CorrectionRow, MapRow, Row, SlideRow, SplitRow, VoteRow
+from her2pyramid.inputs import CorrectionRow, MapRow, Row, SlideRow, SplitRow
 from her2pyramid.labels.consensus import Rule
+from her2pyramid.labels.read_files import ReadFile
+from her2pyramid.labels.words import Vocabulary
 from her2pyramid.nk.grid import grid
 from her2pyramid.options import ModelOptions, TrainingOptions
 from her2pyramid.pss import PssSpec
@@ -92,6 +94,13 @@ class Split(Section):
     val: Annotated[float, Field(ge=0, le=1, description="share of patients")] = 0.117
     test: Annotated[float, Field(ge=0, le=1, description="share of patients")] = 0.236
     seed: Annotated[int, Field(ge=0, description="of the hash that decides")] = 0
+    test_slide: Annotated[
+        str | None,
+        Field(description="slide_id: test on this slide alone, leave its patients out elsewhere"),
+    ] = None
+    propose_seeds: Annotated[
+        int, Field(ge=1, description="seeds that the target propose_splits searches")
+    ] = 1000
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Self:
@@ -169,6 +178,14 @@ Numbers = Annotated[
 ]
 
 
+class Intervals(Section):
+    """Intervals over patients, of the readers' agreement and of comparisons with readers."""
+
+    resamples: Annotated[int, Field(ge=100, description="bootstrap resamples of the patients")] = (
+        1000
+    )
+
+
 class Nk(Section):
     """The Monte Carlo analysis of N and k."""
 
@@ -187,6 +204,14 @@ class Nk(Section):
     ] = False
 
 
+def _read_files(value: Any) -> Any:
+    """Let a path stand for a table of reads, and one table for a list of them."""
+    if value is None:
+        return None
+    entries = value if isinstance(value, list | tuple) else [value]
+    return tuple({"path": entry} if isinstance(entry, str) else entry for entry in entries)
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -196,7 +221,17 @@ class Config(Section):
     ] = "."
     slides: Annotated[str, Field(description="table of slides")] = "config/slides.tsv"
     votes: Annotated[
-        str | None, Field(description="table of reads, or null to score without labels")
+        tuple[ReadFile, ...] | None,
+        BeforeValidator(
+            _read_files,
+            json_schema_input_type=str
+            | Annotated[list[str | ReadFile], Field(min_length=1)]
+            | None,
+        ),
+        Field(
+            min_length=1,
+            description="table of reads, or a list of them; null to score without labels",
+        ),
     ] = None
     splits: Annotated[
         str | None, Field(description="table that pins patients to splits, or null")
@@ -214,6 +249,7 @@ class Config(Section):
     ] = "auto"
     dearray: Dearray = Dearray()
     crop: Crop = Crop()
+    reads: Vocabulary = Vocabulary()
     consensus: Consensus = Consensus()
     split: Split = Split()
     pss: PssSpec = PssSpec()
@@ -221,7 +257,19 @@ class Config(Section):
     training: TrainingOptions = TrainingOptions()
     inference: Inference = Inference()
     score: Score = Score()
+    intervals: Intervals = Intervals()
     nk: Nk = Nk()
+
+    @model_validator(mode="after")
+    def _one_split(self) -> Self:
+        if self.split.test_slide is not None and self.splits is not None:
+            raise ValueError(
+                "split.test_slide decides who is in test, and so does the table splits: "
+                "set one of them to null"
+            )
+        if self.demo is not None and (self.votes is None or len(self.votes) != 1):
+            raise ValueError("the demo writes one table of reads: name it in votes")
+        return self
 
     @model_validator(mode="after")
     def _enough_pss(self) -> Self:
@@ -299,7 +347,6 @@ def load(values: Mapping[str, Any], *, where: str | Path) -> Config:
 TABLES: Final[dict[str, type[Row]]] = {
     "slides": SlideRow,
     "tma_map": MapRow,
-    "votes": VoteRow,
     "splits": SplitRow,
     "corrections": CorrectionRow,
 }

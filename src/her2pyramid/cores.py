@@ -348,3 +348,27 @@ class CoreStore:
             remedy=f"delete {self.store} and run again: the cores of this slide will be cropped "
             "anew",
         )
+
+
+def core_picture(core: CoreStore, side_px: int) -> NDArray[np.uint8]:
+    """The whole core at about this size, never enlarged.
+
+    Parameters
+    ----------
+    core
+        The core's pyramid.
+    side_px
+        Side of the picture wanted.
+
+    Returns
+    -------
+    (side, side, 3) uint8, RGB: `side_px` wide, or less if the core itself is smaller.
+    """
+    fine = [level for level in core.stored_levels if core.side_px(level) >= side_px]
+    level = fine[-1] if fine else core.stored_levels[0]
+    side = core.side_px(level)
+    picture = np.ascontiguousarray(np.moveaxis(core.read(level, 0, 0, side, side), 0, 2))
+    if side <= side_px:
+        return picture
+    small = cv2.resize(picture, (side_px, side_px), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)

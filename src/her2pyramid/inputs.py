@@ -1,4 +1,4 @@
-"""The tables that users write: slides, votes, pinned splits, corrections; and rows of TMA maps.
+"""The tables that users write: slides, pinned splits, corrections; and rows of TMA maps.
 
 Each row is a pydantic model: the one statement of columns and allowed values, from which the
 JSON schemas in workflow/schemas/ are generated. Problems are collected and reported with their
@@ -20,11 +20,9 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
-from her2pyramid import scores
 from her2pyramid.errors import Her2PyramidError
 
 Identifier = Annotated[
@@ -102,20 +100,6 @@ class MapRow(Row):
     col: ColLabel
     core_id: Identifier
     patient_id: Annotated[PatientId | None, BeforeValidator(_empty_is_none)] = None
-
-
-class VoteRow(Row):
-    """A row of votes.csv: one reader's read of one core."""
-
-    core_id: Identifier
-    reader_id: Identifier
-    score: Annotated[str, Field(description="0, 1+, 2+, 3+ or ND (non-diagnostic)")]
-
-    @field_validator("score")
-    @classmethod
-    def _known(cls, text: str) -> str:
-        scores.parse(text)
-        return text
 
 
 class SplitRow(Row):
@@ -284,24 +268,6 @@ def read_slides(path: str | Path) -> list[SlideRow]:
     ]
     if problems:
         raise Her2PyramidError(problems, where=path, remedy="give every slide its own slide_id")
-    return rows
-
-
-def read_votes(path: str | Path) -> list[VoteRow]:
-    """Read votes.csv.
-
-    Raises
-    ------
-    Her2PyramidError
-        Also if a reader voted twice on a core.
-    """
-    rows = read_rows(path, VoteRow)
-    problems = [
-        f"row {line}: reader {key[1]} already voted on core {key[0]} in row {earlier}"
-        for line, earlier, key in duplicates(rows, ["core_id", "reader_id"])
-    ]
-    if problems:
-        raise Her2PyramidError(problems, where=path, remedy="keep one read a reader and core")
     return rows
 
 

@@ -11,17 +11,24 @@ import numpy as np
 import pandas as pd
 
 from her2pyramid import cores as core_stores
+from her2pyramid.agreement.tables import agreement_tables
 from her2pyramid.decision import score_cores
+from her2pyramid.evaluation.label_noise import accuracy_by_pattern, compare_with_readers
 from her2pyramid.evaluation.metrics import evaluate_split
-from her2pyramid.labels.consensus import flow_table
+from her2pyramid.labels.flow import flow_table
+from her2pyramid.labels.reads import Read, re_reads, reads_table
 from her2pyramid.pss import PatchLevel, PssSpec
 from her2pyramid.scores import N_CLASSES
+from her2pyramid.tables.agreement import AGREEMENT, ONEST, PATTERNS
 from her2pyramid.tables.cores import CORES
 from her2pyramid.tables.history import HISTORY
+from her2pyramid.tables.label_noise import BY_PATTERN, READER_COMPARISON
 from her2pyramid.tables.labels import CONSENSUS, FLOW, SPLIT
 from her2pyramid.tables.logits import LOGIT_COLUMNS, LOGITS
 from her2pyramid.tables.metrics import CONFUSION_MATRIX, METRICS
 from her2pyramid.tables.nk import ACCURACY, CONFUSION
+from her2pyramid.tables.pictures import PICTURE_PAIRS
+from her2pyramid.tables.reads import READS
 from her2pyramid.tables.scores import CORE_SCORES
 
 SPEC = PssSpec(patch_px=64, levels=(PatchLevel(downsample=1, count=6),))
@@ -214,9 +221,12 @@ def _write_labels(made: Results, cores: pd.DataFrame) -> None:
     labelled = cores.assign(
         **{f"n_{score}": votes[:, score] for score in range(N_CLASSES)},
         n_nd=np.int32(0),
-        vote_pattern=np.where(cores["label"] == 0, "5", "4-1"),
+        vote_pattern=np.where(cores["label"] == 0, "5-0", "4-1"),
         decided_by="plurality",
         reason=None,
+        ish=None,
+        zero_subtype=None,
+        her2_group=None,
     )
     gone = pd.DataFrame(
         {
@@ -233,6 +243,30 @@ def _write_labels(made: Results, cores: pd.DataFrame) -> None:
     CONSENSUS.write(table, made.consensus)
     splits = {name: SPLIT.read(getattr(made, name)) for name in ("train", "val", "test")}
     FLOW.write(flow_table(table, splits), made.flow)
+    reads = [
+        Read(core, f"R{reader}", score, file="reads.csv", row=f"row {reader}")
+        for core, label in zip(cores["core_id"], cores["label"], strict=True)
+        for reader, score in enumerate([max(label - 1, 0), *[label] * 4], start=1)
+    ]
+    all_reads = reads_table(reads, cores, [])
+    READS.write(all_reads, made.reads)
+    readers = set(all_reads["reader_id"])
+    agreed = agreement_tables(
+        all_reads, re_reads(all_reads), readers=readers, seed=0, resamples=100
+    )
+    AGREEMENT.write(agreed.agreement, made.agreement)
+    ONEST.write(agreed.onest, made.onest)
+    PATTERNS.write(agreed.patterns, made.patterns)
+    draws = {"resamples": 100, "seed": 0}
+    test, scores = SPLIT.read(made.test), CORE_SCORES.read(made.core_scores)
+    BY_PATTERN.write(accuracy_by_pattern(test, scores, table, **draws), made.by_pattern)
+    rule = {"rule": "plurality", "min_agreement": 2, "nd_excludes": 3}
+    compared = compare_with_readers(test, scores, all_reads, **rule, **draws)
+    READER_COMPARISON.write(compared, made.comparison)
+    pair = {"core_a": cores["core_id"].iloc[0], "core_b": cores["core_id"].iloc[-1]}
+    sides = {"slide_a": cores["slide_id"].iloc[0], "slide_b": cores["slide_id"].iloc[-1]}
+    alike = {**pair, **sides, "kind": "alike", "correlation": 0.7, "turned_deg": 180}
+    PICTURE_PAIRS.write(pd.DataFrame([{**alike, "mirrored": False}]), made.pictures)
 
 
 def _write_history(made: Results) -> None:

@@ -31,7 +31,7 @@ def test_the_files_in_config_are_valid(name):
 
 def keys(values, prefix=""):
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and f"{prefix}{key}" not in set(all_keys(Config)):
             yield from keys(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}"

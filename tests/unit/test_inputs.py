@@ -35,27 +35,20 @@ def test_slides(tmp_path):
 def test_all_mistakes_are_told_at_once_with_their_rows(tmp_path):
     path = write(
         tmp_path,
-        "votes.csv",
-        "core_id,reader_id,score",
-        "C1,R1,2+",
-        "C1,R2,2",
+        "splits.csv",
+        "patient_id,split",
+        "P1,train",
+        "P2,training",
         "",
-        "C 1,R2,3+",
-        "C1,R3,nd,extra",
+        ",val",
+        "P3,test,extra",
     )
-    error = refusal(inputs.read_votes, path)
+    error = refusal(inputs.read_splits, path)
     assert error.where == str(path)
     assert [p.split(":")[0] for p in error.problems] == ["row 3", "row 5", "row 6"]
-    assert "'2'" in error.problems[0]
-    assert "0, 1+, 2+, 3+, ND" in error.problems[0]
-    assert "core_id" in error.problems[1]
+    assert "'training'" in error.problems[0]
+    assert "patient_id" in error.problems[1]
     assert "more cells than columns" in error.problems[2]
-
-
-def test_a_reader_who_voted_twice(tmp_path):
-    path = write(tmp_path, "votes.csv", "core_id,reader_id,score", "C1,R1,0", "C2,R1,0", "C1,R1,1+")
-    error = refusal(inputs.read_votes, path)
-    assert error.problems == ["row 4: reader R1 already voted on core C1 in row 2"]
 
 
 def test_a_patient_pinned_to_two_splits(tmp_path):
@@ -103,11 +96,11 @@ def test_columns_are_checked(tmp_path):
 
 
 def test_files_that_are_no_tables(tmp_path):
-    binary = tmp_path / "votes.csv"
+    binary = tmp_path / "splits.csv"
     binary.write_bytes(b"\xff\xfe\x00\x01")
-    assert "not a readable text table" in str(refusal(inputs.read_votes, binary))
-    assert "no such file" in str(refusal(inputs.read_votes, tmp_path / "gone.csv"))
-    assert "not a readable" in str(refusal(inputs.read_votes, tmp_path))
+    assert "not a readable text table" in str(refusal(inputs.read_splits, binary))
+    assert "no such file" in str(refusal(inputs.read_splits, tmp_path / "gone.csv"))
+    assert "not a readable" in str(refusal(inputs.read_splits, tmp_path))
 
 
 def test_a_byte_order_mark_and_windows_line_ends(tmp_path):

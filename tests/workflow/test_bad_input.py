@@ -97,7 +97,7 @@ def test_a_slide_without_cores_shows_its_overview(fresh):
 
 
 def test_votes_for_an_unknown_core(finished):
-    last = add_row(finished, "data/votes.csv", "Nobody,R1,2+")
+    last = add_row(finished, "data/votes.csv", "Nobody,R1,2+,,,")
     before = finished.files()
     text = message(finished.fail())
     assert "data/votes.csv" in text
@@ -108,19 +108,20 @@ def test_votes_for_an_unknown_core(finished):
 
 def test_an_unknown_score(finished):
     core = pd.read_csv(finished.folder / "data/votes.csv", dtype=str)["core_id"].iloc[0]
-    last = add_row(finished, "data/votes.csv", f"{core},R9,2.5")
+    last = add_row(finished, "data/votes.csv", f"{core},R9,2.5,,,")
     text = message(finished.fail())
     assert "data/votes.csv" in text
-    assert f"row {last}: score '2.5'" in text
+    assert f"row {last}: unknown score '2.5'" in text
     assert "0, 1+, 2+, 3+, ND" in text
 
 
 def test_a_reader_who_voted_twice(finished):
     votes = (finished.folder / "data/votes.csv").read_text().splitlines()
-    core, reader, _ = votes[1].split(",")
-    last = add_row(finished, "data/votes.csv", f"{core},{reader},3+")
+    core, reader, *_ = votes[1].split(",")
+    last = add_row(finished, "data/votes.csv", f"{core},{reader},3+,,,")
     text = message(finished.fail())
-    assert f"row {last}: reader {reader} already voted on core {core} in row 2" in text
+    assert f"row {last}: reader {reader} read core {core} also in" in text
+    assert "not both have a date" in text
 
 
 def test_a_patient_pinned_to_two_splits(finished):

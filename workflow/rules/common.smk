@@ -8,6 +8,7 @@ from snakemake.utils import validate
 from her2pyramid import config as configuration
 from her2pyramid import inputs
 from her2pyramid.labels import splits
+from her2pyramid.labels.adjudication import check_not_filled
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.fingerprint import file_fingerprint, fingerprint
 from her2pyramid.slides.opening import slide_inputs

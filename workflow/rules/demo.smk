@@ -5,7 +5,7 @@ rule simulate_cohort:
     # Who has which core where, how each reader reads it, and the truth.
     output:
         maps=[f"{CONFIG.data_dir}/{row.tma_map}" for row in SLIDE_ROWS.values()],
-        votes=CONFIG.votes,
+        votes=CONFIG.votes[0].path,
         truth=f"{CONFIG.data_dir}/truth.csv",
     log:
         f"{LOGS}/simulate_cohort.log",

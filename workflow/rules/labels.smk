@@ -1,13 +1,22 @@
-# From the readers' votes to labels and splits.
+# From the readers' reads to labels and splits.
+
+LABEL_FIGURES = ["flow", "agreement"]
+LABEL_TEMPLATES = [
+    file_fingerprint(f"report/templates/{name}.html.j2")
+    for name in ("labels", "labels_section", "macros", "style")
+]
+VOTES = [file.path for file in CONFIG.votes]
+read_or_stop(check_not_filled, f"{RESULTS}/labels/adjudication.csv")
 
 
 rule consensus:
     # One label a core, or the reason why it has none.
     input:
-        votes=CONFIG.votes,
+        votes=VOTES,
         cores=expand(rules.detect_cores.output.cores, slide=SLIDES),
     output:
         consensus=f"{RESULTS}/labels/consensus.parquet",
+        reads=f"{RESULTS}/labels/reads.parquet",
         adjudication=f"{RESULTS}/labels/adjudication.csv",
     log:
         f"{LOGS}/consensus.log",
@@ -19,20 +28,78 @@ rule consensus:
         mem_mb=1000,
         runtime=10,
     params:
+        files=[file.model_dump() for file in CONFIG.votes],
+        words=CONFIG.reads.model_dump(),
         options=CONFIG.consensus.model_dump(),
-        code=fingerprint("labels.consensus"),
+        seed=CONFIG.seed,
+        code=fingerprint("labels.consensus", "labels.read_files", "labels.adjudication"),
     message:
-        "Settling the readers' votes"
+        "Settling the readers' reads"
     script:
         "../scripts/consensus.py"
 
 
+rule agreement:
+    # How far the readers agree, with intervals over patients.
+    input:
+        reads=rules.consensus.output.reads,
+        consensus=rules.consensus.output.consensus,
+    output:
+        agreement=f"{RESULTS}/labels/agreement.parquet",
+        onest=f"{RESULTS}/labels/onest.parquet",
+        patterns=f"{RESULTS}/labels/patterns.parquet",
+    log:
+        f"{LOGS}/agreement.log",
+    benchmark:
+        f"{BENCHMARKS}/agreement.tsv"
+    conda:
+        CPU_ENV
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        resamples=CONFIG.intervals.resamples,
+        seed=CONFIG.seed,
+        code=fingerprint("agreement.tables", "labels.reads", "labels.consensus"),
+    message:
+        "Measuring how far the readers agree"
+    script:
+        "../scripts/agreement.py"
+
+
+rule compare_pictures:
+    # Whether one core's picture goes by two ids, of which one could be trained on and one tested.
+    input:
+        stores=expand(rules.crop_cores.output.store, slide=SLIDES),
+        manifests=expand(rules.crop_cores.output.manifest, slide=SLIDES),
+        cores=expand(rules.detect_cores.output.cores, slide=SLIDES),
+    output:
+        pairs=f"{RESULTS}/labels/picture_pairs.parquet",
+    log:
+        f"{LOGS}/compare_pictures.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_pictures.tsv"
+    conda:
+        CPU_ENV
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        slides=SLIDES,
+        code=fingerprint("labels.pictures"),
+    message:
+        "Looking for the same core picture under two ids"
+    script:
+        "../scripts/compare_pictures.py"
+
+
 # A checkpoint, so that what is expensive below it (training, logits) is decided on when the
-# tables are there: a vote that changes no training label then trains nothing anew.
+# tables are there: a read that changes no training label then trains nothing anew.
 checkpoint split:
     input:
         consensus=rules.consensus.output.consensus,
         splits=CONFIG.splits or [],
+        pictures=rules.compare_pictures.output.pairs,
     output:
         train=f"{RESULTS}/labels/train.parquet",
         val=f"{RESULTS}/labels/val.parquet",
@@ -50,9 +117,101 @@ checkpoint split:
     params:
         fractions=CONFIG.split.fractions,
         seed=CONFIG.split.seed,
+        test_slide=CONFIG.split.test_slide,
         trains=TRAINS,
-        code=fingerprint("labels.splits", "labels.consensus"),
+        code=fingerprint("labels.splits", "labels.flow", "labels.leaks"),
     message:
         "Splitting the patients into train, val and test"
     script:
         "../scripts/split.py"
+
+
+rule propose_splits:
+    # Not part of `all`: a search for a better spread of the scores, as a table to pin.
+    input:
+        consensus=rules.consensus.output.consensus,
+        splits=CONFIG.splits or [],
+    output:
+        splits=f"{RESULTS}/labels/proposed_splits.csv",
+        balance=f"{RESULTS}/labels/proposed_balance.csv",
+    log:
+        f"{LOGS}/propose_splits.log",
+    benchmark:
+        f"{BENCHMARKS}/propose_splits.tsv"
+    conda:
+        CPU_ENV
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        options=dict(
+            fractions=CONFIG.split.fractions,
+            usual_seed=CONFIG.split.seed,
+            n_seeds=CONFIG.split.propose_seeds,
+        ),
+        code=fingerprint("labels.propose"),
+    message:
+        "Searching {params.options[n_seeds]} seeds for an even split"
+    script:
+        "../scripts/propose_splits.py"
+
+
+rule plot_labels:
+    input:
+        flow=split_table("flow"),
+        agreement=rules.agreement.output.agreement,
+        onest=rules.agreement.output.onest,
+        patterns=rules.agreement.output.patterns,
+    output:
+        flow=figure_files("flow", "flow", "Labels", figure="flow of cores"),
+        agreement=figure_files(
+            "agreement", "agreement", "Labels", figure="agreement of the readers"
+        ),
+    log:
+        f"{LOGS}/plot_labels.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_labels.tsv"
+    conda:
+        CPU_ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("figures.flow", "figures.agreement"),
+    message:
+        "Plotting flow and agreement"
+    script:
+        "../scripts/plot_labels.py"
+
+
+rule labels_page:
+    # To be looked at before anything is trained.
+    input:
+        reads=rules.consensus.output.reads,
+        consensus=rules.consensus.output.consensus,
+        flow=split_table("flow"),
+        train=split_table("train"),
+        val=split_table("val"),
+        test=split_table("test"),
+        agreement=rules.agreement.output.agreement,
+        pictures=rules.compare_pictures.output.pairs,
+        figures=[f"{FIGURES}/{name}.png" for name in LABEL_FIGURES],
+    output:
+        page=f"{RESULTS}/labels/labels.html",
+    log:
+        f"{LOGS}/labels_page.log",
+    benchmark:
+        f"{BENCHMARKS}/labels_page.tsv"
+    conda:
+        CPU_ENV
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        figures=LABEL_FIGURES,
+        code=fingerprint("report.labels"),
+        templates=LABEL_TEMPLATES,
+    message:
+        "Writing the page on reads, labels and splits"
+    script:
+        "../scripts/labels_page.py"

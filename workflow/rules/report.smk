@@ -10,6 +10,8 @@ FIGURE_NAMES = []
 if CONFIG.labelled:
 
     FIGURE_NAMES += [
+        *LABEL_FIGURES,
+        "readers",
         "confusion",
         "accuracy_n",
         "accuracy_k",
@@ -54,6 +56,30 @@ if CONFIG.labelled:
             "Plotting accuracy against N and k"
         script:
             "../scripts/plot_accuracy.py"
+
+    rule plot_readers:
+        input:
+            by_pattern=rules.compare_readers.output.by_pattern,
+            comparison=rules.compare_readers.output.comparison,
+        output:
+            readers=figure_files(
+                "readers", "readers", "Evaluation", figure="beside the readers"
+            ),
+        log:
+            f"{LOGS}/plot_readers.log",
+        benchmark:
+            f"{BENCHMARKS}/plot_readers.tsv"
+        conda:
+            CPU_ENV
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=fingerprint("figures.readers"),
+        message:
+            "Plotting the scores beside the readers"
+        script:
+            "../scripts/plot_readers.py"
 
     rule plot_cores:
         # The paper's figures 3, 6 and 7: test cores, drawn by chance.
@@ -132,13 +158,17 @@ rule report:
         stores=STORES,
         scores=rules.score.output.cores,
         figures=[f"{FIGURES}/{name}.png" for name in FIGURE_NAMES],
+        reads=rules.consensus.output.reads if CONFIG.labelled else [],
         consensus=rules.consensus.output.consensus if CONFIG.labelled else [],
+        agreement=rules.agreement.output.agreement if CONFIG.labelled else [],
+        pictures=rules.compare_pictures.output.pairs if CONFIG.labelled else [],
         flow=split_table("flow") if CONFIG.labelled else [],
         train=split_table("train") if CONFIG.labelled else [],
         val=split_table("val") if CONFIG.labelled else [],
         test=split_table("test") if CONFIG.labelled else [],
         accuracy=rules.analyse_nk.output.accuracy if CONFIG.labelled else [],
         metrics=rules.evaluate.output.metrics if CONFIG.labelled else [],
+        comparison=rules.compare_readers.output.comparison if CONFIG.labelled else [],
     output:
         page=f"{RESULTS}/report.html",
         headline=f"{RESULTS}/headline.txt",
@@ -155,8 +185,13 @@ rule report:
         slides=SLIDES,
         figures=FIGURE_NAMES,
         config=CONFIG.model_dump(mode="json"),
+        # Not declared as output: Snakemake would delete it, and it is what the labels were before.
+        memory=f"{RESULTS}/relabelling",
         code=fingerprint("report.build"),
-        template=file_fingerprint("report/templates/report.html.j2"),
+        templates=[
+            file_fingerprint(f"report/templates/{name}.html.j2")
+            for name in ("report", "labels_section", "macros", "style")
+        ],
     message:
         "Writing the report"
     script:

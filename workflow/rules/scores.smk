@@ -86,3 +86,32 @@ if CONFIG.labelled:
             "Evaluating the scores on the test cores"
         script:
             "../scripts/evaluate.py"
+
+    rule compare_readers:
+        # How the scores fare where readers disagree, and beside each reader.
+        input:
+            reads=rules.consensus.output.reads,
+            consensus=rules.consensus.output.consensus,
+            scores=rules.score.output.cores,
+            test=split_table("test"),
+        output:
+            by_pattern=f"{RESULTS}/metrics/by_pattern.parquet",
+            comparison=f"{RESULTS}/metrics/readers.parquet",
+        log:
+            f"{LOGS}/compare_readers.log",
+        benchmark:
+            f"{BENCHMARKS}/compare_readers.tsv"
+        conda:
+            CPU_ENV
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            rule=CONFIG.consensus.model_dump(exclude={"adjudicators"}),
+            resamples=CONFIG.intervals.resamples,
+            seed=CONFIG.seed,
+            code=fingerprint("evaluation.label_noise"),
+        message:
+            "Holding the scores against the readers"
+        script:
+            "../scripts/compare_readers.py"

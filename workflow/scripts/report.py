@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from her2pyramid.report.build import Labelled, build_report
+from her2pyramid.report.labels import LabelTables
 from her2pyramid.steps import by_slide, step
 
 given, params = snakemake.input, snakemake.params
@@ -10,11 +11,18 @@ with step("report", snakemake.log[0]):
     labelled = None
     if given.consensus:
         labelled = Labelled(
-            consensus=Path(given.consensus),
-            flow=Path(given.flow),
-            splits={name: Path(given[name]) for name in ("train", "val", "test")},
+            labels=LabelTables(
+                reads=Path(given.reads),
+                consensus=Path(given.consensus),
+                flow=Path(given.flow),
+                splits={name: Path(given[name]) for name in ("train", "val", "test")},
+                agreement=Path(given.agreement),
+                pictures=Path(given.pictures),
+            ),
             accuracy=Path(given.accuracy),
             metrics=Path(given.metrics),
+            comparison=Path(given.comparison),
+            memory=Path(params.memory),
         )
     build_report(
         cores=by_slide(params.slides, given.cores),

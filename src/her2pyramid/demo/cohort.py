@@ -24,6 +24,11 @@ HARD_CORES: Final = 0.55
 """How much cores differ in difficulty: deviation of the logarithm of the readers' noise."""
 SCORE_SHARES: Final = (0.28, 0.26, 0.24, 0.22)
 """Patients by score."""
+READ_TWICE: Final = 0.1
+"""Share of the cores that the readers read again after some weeks."""
+FIRST_ROUND: Final = "2025-03-03"
+SECOND_ROUND: Final = "2025-05-12"
+ADJUDICATED: Final = "2025-06-02"
 MARGIN_PITCHES: Final = 0.75
 """From the array's outermost core centres to the slide's edge, in pitches."""
 
@@ -37,7 +42,10 @@ class DemoTables:
     tma_map
         slide_id, row, col, core_id, patient_id.
     votes
-        core_id, reader_id, score.
+        core_id, reader_id, score: each reader's last word on each core.
+    reads
+        What the readers' table holds: their votes with dates, the earlier reads of cores that they
+        read twice, one read that is withdrawn, and what is known beside scores (ish, zero_subtype).
     truth
         slide_id, core_id, patient_id, row, col; x, y, radius in level-0 pixels; status (present,
         missing, torn); score; share_0 to share_3 of the tumour's area.
@@ -45,6 +53,7 @@ class DemoTables:
 
     tma_map: pd.DataFrame
     votes: pd.DataFrame
+    reads: pd.DataFrame
     truth: pd.DataFrame
 
 
@@ -61,14 +70,16 @@ def simulate_tables(slide_ids: Sequence[str], spec: DemoSpec) -> DemoTables:
     rng = np.random.default_rng([spec.seed, 1])
     truth = _truth(slide_ids, spec, rng)
     tma_map = truth[["slide_id", "row", "col", "core_id", "patient_id"]]
-    return DemoTables(tma_map, _votes(truth, rng), truth)
+    votes = _votes(truth, rng)
+    reads = _reads(votes, truth, np.random.default_rng([spec.seed, 2]))
+    return DemoTables(tma_map, votes, reads, truth)
 
 
 def write_tables(tables: DemoTables, *, maps: Mapping[str, Path], votes: Path, truth: Path) -> None:
-    """Write the tables as CSV: a TMA map for each slide, the votes, and the truth."""
+    """Write the tables as CSV: a TMA map for each slide, the reads, and the truth."""
     for slide_id, path in maps.items():
         _write(tables.tma_map[tables.tma_map["slide_id"] == slide_id], path)
-    _write(tables.votes, votes)
+    _write(tables.reads, votes)
     _write(tables.truth, truth)
 
 
@@ -179,6 +190,48 @@ def _votes(truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
                 second = int(np.clip(round(severity), 0, N_CLASSES - 1))
                 rows.append((str(core.core_id), ADJUDICATOR, _name(None if poor else second)))
     return pd.DataFrame(rows, columns=["core_id", "reader_id", "score"])
+
+
+def _reads(votes: pd.DataFrame, truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """The votes as a table of reads: see :class:`DemoTables`."""
+    scores = truth.set_index("core_id")["score"].to_dict()
+    cores = votes["core_id"].unique()
+    twice = set(rng.choice(cores, round(READ_TWICE * len(cores)), replace=False))
+    # An equivocal score is sent to in-situ hybridisation; about one in four is amplified.
+    ish = {
+        core: ("positive" if rng.random() < 0.25 else "negative")
+        if scores[core] == 2
+        else "not done"
+        for core in cores
+        if scores[core] in (1, 2)
+    }
+    faint = {core: rng.random() < 0.4 for core in cores}
+    unanimous = votes.groupby("core_id")["score"].transform("nunique") == 1
+    withdrawn = votes[unanimous & ~votes["core_id"].isin(twice)].index[:1]
+    rows = []
+    for index, vote in votes.iterrows():
+        core, reader, score = vote["core_id"], vote["reader_id"], vote["score"]
+        known = {"ish": ish.get(core, ""), "zero_subtype": ""}
+        if score == NAMES[0]:
+            seen_faint = faint[core] != (rng.random() < 0.1)
+            known["zero_subtype"] = "faint, incomplete" if seen_faint else "null"
+        read = {"core_id": core, "reader_id": reader, "score": score, "date": SECOND_ROUND, **known}
+        if reader == ADJUDICATOR:
+            rows.append(read | {"date": ADJUDICATED})
+        elif core in twice:
+            earlier = score
+            if score != NOT_DIAGNOSTIC and rng.random() < 0.2:
+                step = int(rng.choice([-1, 1]))
+                earlier = NAMES[int(np.clip(NAMES.index(score) + step, 0, N_CLASSES - 1))]
+            rows += [
+                read | {"score": earlier, "date": FIRST_ROUND, "zero_subtype": ""},
+                read,
+            ]
+        else:
+            rows.append(read | {"date": FIRST_ROUND})
+        if index in withdrawn:
+            rows.append(read | {"score": "withdrawn", "zero_subtype": ""})
+    return pd.DataFrame(rows)
 
 
 def _name(score: int | None) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from skimage.color import rgb2hed
 
 from her2pyramid import decision, scores
-from her2pyramid.cores import CoreStore, Manifest, read_manifest
+from her2pyramid.cores import CoreStore, Manifest, core_picture, read_manifest
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.figures import pictures, style
 from her2pyramid.pss import Pixels, PssSpec, positions, tissue_of
@@ -75,7 +75,7 @@ def plot_examples(
             for i, core in enumerate(drawn):
                 left = BAND_MM + 2 + i * cell_mm
                 store = CoreStore(stores[core.slide_id], core.core_id)
-                picture = pictures.core_picture(store, style.pixels(picture_mm))
+                picture = core_picture(store, style.pixels(picture_mm))
                 ax = style.axes_mm(fig, left, top + 5, picture_mm, picture_mm)
                 side_um = store.side_px() * mpp[core.slide_id]
                 pictures.show(ax, picture, side_um=side_um)
@@ -145,7 +145,7 @@ def plot_core_panels(
                 um_per_px = mpp[core.slide_id]
                 row_top, left = top + i * row_mm + 5, BAND_MM + 2
                 ax = style.axes_mm(fig, left, row_top, side_mm, side_mm)
-                picture = pictures.core_picture(store, style.pixels(side_mm))
+                picture = core_picture(store, style.pixels(side_mm))
                 pictures.show(ax, picture, side_um=store.side_px() * um_per_px)
                 spec, places = _best_patches(store, logits[core.slide_id], core, confidence)
                 for number, (name, place) in enumerate(zip("AB", places, strict=False), start=1):

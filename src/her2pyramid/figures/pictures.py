@@ -1,41 +1,15 @@
-"""Pictures of cores in figures and in the report."""
+"""Pictures of cores in figures."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from her2pyramid.figures import style
-from her2pyramid.pss import Pixels
-
-
-def core_picture(core: Pixels, side_px: int) -> NDArray[np.uint8]:
-    """The whole core at about this size, never enlarged.
-
-    Parameters
-    ----------
-    core
-        The core's pyramid.
-    side_px
-        Side of the picture wanted.
-
-    Returns
-    -------
-    (side, side, 3) uint8, RGB: `side_px` wide, or less if the core itself is smaller.
-    """
-    fine = [level for level in core.stored_levels if core.side_px(level) >= side_px]
-    level = fine[-1] if fine else core.stored_levels[0]
-    side = core.side_px(level)
-    picture = np.ascontiguousarray(np.moveaxis(core.read(level, 0, 0, side, side), 0, 2))
-    if side <= side_px:
-        return picture
-    small = cv2.resize(picture, (side_px, side_px), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.uint8)
 
 
 def show(ax: Axes, picture: NDArray[np.uint8], *, side_um: float) -> None:

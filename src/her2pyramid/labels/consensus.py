@@ -1,4 +1,4 @@
-"""From readers' votes to one label a core, and why.
+"""From readers' reads to one label a core, and why.
 
 The paper: five pathologists score each core; at least two must agree; an additional pathologist
 decides discordant cores, by a score or by leaving the core out; non-diagnostic cores are left
@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 import pandas as pd
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.inputs import VoteRow
-from her2pyramid.scores import N_CLASSES, parse
-from her2pyramid.tables.labels import CONSENSUS, FLOW, SPLITS
+from her2pyramid.labels.her2_low import agreed_subtype, her2_group
+from her2pyramid.labels.reads import Read, Reads, check_cores, ish_by_core, standing
+from her2pyramid.scores import N_CLASSES
+from her2pyramid.tables.labels import CONSENSUS
 
 Rule = Literal["plurality", "median", "max"]
 Decider = Literal["plurality", "median", "max", "adjudicator", "none"]
@@ -27,7 +27,7 @@ Decider = Literal["plurality", "median", "max", "adjudicator", "none"]
 MISSING: Final = "core missing on slide"
 REJECTED: Final = "core rejected"
 CONTROL: Final = "control core without patient"
-NO_VOTES: Final = "no votes"
+NO_READS: Final = "no reads"
 NON_DIAGNOSTIC: Final = "non-diagnostic by the readers"
 ADJUDICATOR_ND: Final = "non-diagnostic by the adjudicator"
 TIE: Final = "tie, no adjudicator's read"
@@ -36,14 +36,6 @@ TOO_FEW: Final = "too few agreeing reads, no adjudicator's read"
 COUNTS: Final = tuple(f"n_{score}" for score in range(N_CLASSES))
 
 BY_STATUS: Final = {"missing": MISSING, "rejected": REJECTED}
-
-FLOW_STEPS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
-    ((), "positions on the TMA maps"),
-    ((MISSING, REJECTED), "present"),
-    ((CONTROL, NO_VOTES), "with votes"),
-    ((NON_DIAGNOSTIC, ADJUDICATOR_ND, TIE, TOO_FEW), "labelled"),
-)
-"""Each step of the flow: the reasons that exclude cores there, and what remains."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ class Decision:
     reason
         Why the core is excluded; None if it has a label.
     vote_pattern
-        Sizes of the groups of agreeing readers, largest first, then non-diagnostic reads:
+        Sizes of the groups of agreeing readers, largest first, then non-diagnostic reads: "5-0",
         "4-1", "2-2-1", "3-1+1ND", "5ND"; empty without a read.
     """
 
@@ -72,8 +64,9 @@ class Decision:
 def vote_pattern(reads: Sequence[int | None]) -> str:
     """Sizes of the groups of agreeing readers (see :class:`Decision`); None is non-diagnostic."""
     n_nd = sum(read is None for read in reads)
-    groups = sorted(_counts(reads), reverse=True)
-    sizes = "-".join(str(size) for size in groups if size)
+    groups = [size for size in sorted(_counts(reads), reverse=True) if size]
+    # "5-0" says at a glance that nobody disagrees.
+    sizes = "-".join(str(size) for size in (groups if len(groups) != 1 else (*groups, 0)))
     return sizes + (("+" if sizes else "") + f"{n_nd}ND" if n_nd else "")
 
 
@@ -111,7 +104,7 @@ def resolve(
     values = list(reads.values())
     pattern = vote_pattern(values)
     if not values and not adjudicator_reads:
-        return Decision(None, "none", NO_VOTES, pattern)
+        return Decision(None, "none", NO_READS, pattern)
     if sum(read is None for read in values) >= nd_excludes:
         return Decision(None, "none", NON_DIAGNOSTIC, pattern)
     label, undecided = _apply(rule, values, min_agreement)
@@ -124,10 +117,9 @@ def resolve(
 
 
 def consensus_table(
-    votes: Sequence[VoteRow],
+    found: Reads,
     cores: pd.DataFrame,
     *,
-    votes_path: str | Path,
     adjudicators: Sequence[str] = (),
     rule: Rule = "plurality",
     min_agreement: int = 2,
@@ -137,12 +129,10 @@ def consensus_table(
 
     Parameters
     ----------
-    votes
-        The reads, at most one a reader and core.
+    found
+        All that the tables of reads hold; of each reader's reads of a core the latest counts.
     cores
         The core tables of all slides, one below the other (columns of `CORES`).
-    votes_path
-        The file of the votes, for messages.
     adjudicators
         Reader ids of the adjudicators. If several read a core, the first in this order counts.
     rule, min_agreement, nd_excludes
@@ -156,19 +146,23 @@ def consensus_table(
     Raises
     ------
     Her2PyramidError
-        If a vote is for a core that no TMA map has, or two maps use one core id.
+        If a read is of a core that no TMA map has, or two maps use one core id; or reads or
+        results of ISH contradict each other.
     """
-    _check_core_ids(votes, cores, votes_path)
-    reads: dict[str, dict[str, int | None]] = defaultdict(dict)
-    for vote in votes:
-        reads[vote.core_id][vote.reader_id] = parse(vote.score)
+    _check_unique(cores)
+    check_cores(found, cores["core_id"])
+    ish = ish_by_core(found.ish)
+    reads: dict[str, dict[str, Read]] = defaultdict(dict)
+    for read in standing(found.reads):
+        reads[read.core_id][read.reader_id] = read
     rows = []
     for core, slide, patient, status in _positions(cores):
         by_reader = reads[core]
-        readers = {r: score for r, score in by_reader.items() if r not in adjudicators}
+        readers = {r: read for r, read in by_reader.items() if r not in adjudicators}
+        judges = [by_reader[r] for r in adjudicators if r in by_reader]
         decision = resolve(
-            readers,
-            [by_reader[r] for r in adjudicators if r in by_reader],
+            {r: read.score for r, read in readers.items()},
+            [read.score for read in judges],
             rule=rule,
             min_agreement=min_agreement,
             nd_excludes=nd_excludes,
@@ -176,74 +170,42 @@ def consensus_table(
         outside = BY_STATUS.get(status) or (CONTROL if patient is None else None)
         if outside:
             decision = Decision(None, "none", outside, decision.vote_pattern)
+        scores = [read.score for read in readers.values()]
+        zeros = [read.zero_subtype for read in readers.values() if read.score == 0]
+        subtype = None
+        if decision.label == 0:
+            subtype = (
+                judges[0].zero_subtype
+                if decision.decided_by == "adjudicator"
+                else agreed_subtype(zeros, min_agreement)
+            )
         rows.append(
             {
                 "core_id": core,
                 "slide_id": slide,
                 "patient_id": patient,
-                **dict(zip(COUNTS, _counts(list(readers.values())), strict=True)),
-                "n_nd": sum(score is None for score in readers.values()),
+                **dict(zip(COUNTS, _counts(scores), strict=True)),
+                "n_nd": sum(score is None for score in scores),
                 **asdict(decision),
+                "ish": ish.get(core),
+                "zero_subtype": subtype,
+                "her2_group": her2_group(decision.label, ish.get(core), subtype),
             }
         )
     counted = dict.fromkeys((*COUNTS, "n_nd"), "int32")
     return pd.DataFrame(rows, columns=CONSENSUS.columns).astype({**counted, "label": "Int8"})
 
 
-def adjudication_table(consensus: pd.DataFrame) -> pd.DataFrame:
-    """The cores that need an adjudicator's read and have none.
+def outside_the_panel(consensus: pd.DataFrame) -> set[str]:
+    """Cores whose reads say nothing of how readers agree: lost, rejected, or controls.
 
     Parameters
     ----------
     consensus
         Columns of `CONSENSUS`.
-
-    Returns
-    -------
-    DataFrame
-        core_id, slide_id, reason; by slide and core. How the readers voted is left out, so that
-        the adjudicator reads without knowing it.
     """
-    waiting = consensus[consensus["reason"].isin([TIE, TOO_FEW])]
-    return (
-        waiting[["core_id", "slide_id", "reason"]]
-        .sort_values(["slide_id", "core_id"])
-        .reset_index(drop=True)
-    )
-
-
-def flow_table(
-    consensus: pd.DataFrame, splits: Mapping[str, pd.DataFrame] | None = None
-) -> pd.DataFrame:
-    """Cores and patients step by step, from the positions on the maps to the labelled cores.
-
-    Parameters
-    ----------
-    consensus
-        Columns of `CONSENSUS`.
-    splits
-        Tables of the columns of `SPLIT` by split; if given, a row for each is added.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `FLOW`, in the order of the flow. Each core is excluded once at most, so the
-        cores of the exclusions add up; a patient may have cores at several.
-    """
-    left = consensus
-    rows = []
-    for reasons, step in FLOW_STEPS:
-        for reason in reasons:
-            gone = left["reason"].eq(reason)
-            rows.append(_flow_row(reason, "excluded", left[gone]))
-            left = left[~gone]
-        rows.append(_flow_row(step, "remaining", left))
-    rows += [_flow_row(s, "split", splits[s]) for s in SPLITS if splits and s in splits]
-    return pd.DataFrame(rows, columns=FLOW.columns)
-
-
-def _flow_row(step: str, kind: str, cores: pd.DataFrame) -> tuple[str, str, int, int]:
-    return step, kind, len(cores), int(cores["patient_id"].nunique())
+    outside = consensus["reason"].isin([MISSING, REJECTED, CONTROL])
+    return set(consensus.loc[outside, "core_id"])
 
 
 def _positions(cores: pd.DataFrame) -> Iterator[tuple[str, str, str | None, str]]:
@@ -276,7 +238,7 @@ def _apply(
     return (low, None) if low == high else (None, TIE)
 
 
-def _check_core_ids(votes: Sequence[VoteRow], cores: pd.DataFrame, votes_path: str | Path) -> None:
+def _check_unique(cores: pd.DataFrame) -> None:
     repeated = cores[cores["core_id"].duplicated(keep=False)]
     if len(repeated):
         slides = repeated.groupby("core_id")["slide_id"].agg(lambda ids: ", ".join(sorted(ids)))
@@ -284,12 +246,4 @@ def _check_core_ids(votes: Sequence[VoteRow], cores: pd.DataFrame, votes_path: s
             [f"core {core!r} is on the maps of slides {where}" for core, where in slides.items()],
             where="the TMA maps",
             remedy="give each core an id that is unique in the cohort, e.g. led by its slide_id",
-        )
-    known = set(cores["core_id"])
-    unknown = [vote for vote in votes if vote.core_id not in known]
-    if unknown:
-        raise Her2PyramidError(
-            [f"row {vote.line}: core {vote.core_id!r} is on no TMA map" for vote in unknown],
-            where=votes_path,
-            remedy="correct the core_id, add the core to its slide's TMA map, or remove the row",
         )

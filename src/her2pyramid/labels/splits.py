@@ -1,7 +1,7 @@
 """Which patient is in which split: training, validation or test.
 
 A patient's split depends on the patient id, the seed and the fractions alone, unless pinned: no
-label, vote or further slide moves anyone.
+label, read or further slide moves anyone. Or one slide is left out for the test.
 """
 
 from __future__ import annotations
@@ -74,7 +74,56 @@ def uniform(patient_id: str, seed: int) -> float:
     return (int.from_bytes(digest, "big") >> 11) * 2.0**-53
 
 
-def split_tables(consensus: pd.DataFrame, assignment: pd.Series) -> dict[str, pd.DataFrame]:
+def leave_slide_out(
+    consensus: pd.DataFrame, test_slide: str, *, fractions: Sequence[float], seed: int
+) -> pd.Series:
+    """Assign the patients on a slide to test, and all others to train and val.
+
+    Parameters
+    ----------
+    consensus
+        Columns of `CONSENSUS`.
+    test_slide
+        The slide to test on.
+    fractions, seed
+        As for :func:`assign`; train and val share the others as they share each other.
+
+    Returns
+    -------
+    Series
+        Split by patient_id, sorted by patient_id.
+
+    Raises
+    ------
+    Her2PyramidError
+        If no patient has a core on the slide, or nothing is left to train on.
+    """
+    known = consensus[consensus["patient_id"].notna()]
+    tested = known.loc[known["slide_id"] == test_slide, "patient_id"].unique()
+    others = set(known["patient_id"]) - set(tested)
+    problem = None
+    if not len(tested):
+        problem = f"no patient has a core on slide {test_slide!r}"
+    elif not others:
+        problem = f"every patient has a core on slide {test_slide!r}: nobody is left to train on"
+    elif fractions[0] + fractions[1] <= 0:
+        problem = "train and val have no share of the patients"
+    if problem:
+        raise Her2PyramidError(
+            problem,
+            where="split.test_slide",
+            remedy="name another slide of slides.tsv, or set it to null",
+        )
+    train = fractions[0] / (fractions[0] + fractions[1])
+    rest = assign(others, fractions=(train, 1 - train, 0.0), seed=seed)
+    test = pd.Series("test", index=pd.Index(tested, name="patient_id"), name="split", dtype=object)
+    together: pd.Series = pd.concat([rest, test]).sort_index()
+    return together
+
+
+def split_tables(
+    consensus: pd.DataFrame, assignment: pd.Series, test_slide: str | None = None
+) -> dict[str, pd.DataFrame]:
     """The labelled cores of each split.
 
     Parameters
@@ -83,6 +132,9 @@ def split_tables(consensus: pd.DataFrame, assignment: pd.Series) -> dict[str, pd
         Columns of `CONSENSUS`.
     assignment
         Split by patient_id, for every patient with a labelled core (see :func:`assign`).
+    test_slide
+        If given, test holds the cores of this slide alone; its patients' other cores are in no
+        split.
 
     Returns
     -------
@@ -104,6 +156,9 @@ def split_tables(consensus: pd.DataFrame, assignment: pd.Series) -> dict[str, pd
             where="the assignment of patients to splits",
             remedy="assign all patients of the consensus table, then make the splits again",
         )
+    if test_slide is not None:
+        elsewhere = (splits == "test") & (labelled["slide_id"] != test_slide)
+        labelled, splits = labelled[~elsewhere], splits[~elsewhere]
     labelled = labelled[SPLIT.columns].astype({"label": "int8"})
     return {name: labelled[splits == name].reset_index(drop=True) for name in SPLITS}
 
@@ -112,34 +167,6 @@ def slides_in(paths: Iterable[str]) -> list[str]:
     """The slides that have a core in one of these split tables, sorted."""
     tables = [SPLIT.read(path) for path in paths]
     return sorted({slide for table in tables for slide in table["slide_id"]})
-
-
-def check_disjoint(tables: Mapping[str, pd.DataFrame]) -> None:
-    """Refuse splits that share a patient or a core.
-
-    Raises
-    ------
-    Her2PyramidError
-        Naming each patient or core that is in two splits or more.
-    """
-    problems = []
-    for column, what in (("patient_id", "patient"), ("core_id", "core")):
-        homes: dict[str, list[str]] = {}
-        for split, table in tables.items():
-            for value in table[column].unique():
-                homes.setdefault(str(value), []).append(split)
-        problems += [
-            f"{what} {value!r} is in {' and in '.join(splits)}"
-            for value, splits in sorted(homes.items())
-            if len(splits) > 1
-        ]
-    if problems:
-        raise Her2PyramidError(
-            problems,
-            where="the splits",
-            remedy="pin each patient to one split, delete the tables of the splits and make "
-            "them again: a patient in two splits would make the test results worthless",
-        )
 
 
 def check_classes(train: pd.DataFrame) -> None:

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import platform
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
-import jinja2
 import numpy as np
 import pandas as pd
 import yaml
-from numpy.typing import NDArray
 
-from her2pyramid.cores import CoreStore
+from her2pyramid.cores import CoreStore, core_picture
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.figures.counts import FEW_CORES, rightly
-from her2pyramid.figures.pictures import core_picture
 from her2pyramid.figures.style import SCORE_COLOURS, TEXT_ON_SCORE
 from her2pyramid.files import atomic_path
-from her2pyramid.report.captions import caption
+from her2pyramid.report.captions import PLACED_FIGURES, caption
+from her2pyramid.report.labels import LabelTables, label_facts
+from her2pyramid.report.readers import comparison_facts, relabelling_facts
+from her2pyramid.report.render import at_most, figure, jpeg, number, read_picture, write_page
 from her2pyramid.scores import N_CLASSES, NAMES, NOT_DIAGNOSTIC
 from her2pyramid.tables.cores import CORES
-from her2pyramid.tables.labels import CONSENSUS, FLOW, SPLIT, SPLITS
+from her2pyramid.tables.labels import CONSENSUS, SPLIT
 from her2pyramid.tables.metrics import ALL_SCORES, METRICS
 from her2pyramid.tables.nk import ACCURACY
 from her2pyramid.tables.scores import CORE_SCORES
@@ -35,7 +32,6 @@ from her2pyramid.tables.scores import CORE_SCORES
 # Twice what the page shows, for screens with fine pixels and for print.
 OVERVIEW_PX: Final = 1400
 THUMBNAIL_PX: Final = 480
-JPEG_QUALITY: Final = 88
 
 METRIC_WORDS: Final = {
     "accuracy": "Accuracy",
@@ -58,11 +54,12 @@ PACKAGES: Final = ("her2pyramid", "torch", "torchvision", "zarr", "numpy", "snak
 class Labelled:
     """Paths of what only a cohort with reads has."""
 
-    consensus: Path
-    flow: Path
-    splits: Mapping[str, Path]
+    labels: LabelTables
     accuracy: Path
     metrics: Path
+    comparison: Path
+    memory: Path
+    """Folder in which labels and scores are remembered, to tell later what a relabelling moved."""
 
 
 def build_report(
@@ -119,21 +116,19 @@ def build_report(
         positions = pd.concat(found.values())
         facts = _evaluation(labelled, scored, positions, stores, config)
         n_test = facts["n_test"]
-        about |= facts
+        placed = {name: path for name, path in figures.items() if name in PLACED_FIGURES}
+        about |= facts | label_facts(labelled.labels, placed)
+        about |= comparison_facts(labelled.comparison)
+        about |= relabelling_facts(
+            labelled.memory, labelled.labels.consensus, labelled.labels.splits, scored
+        )
     about["figures"] = [
-        (*caption(name, config, n_test), *_figure(path)) for name, path in figures.items()
+        (*caption(name, config, n_test), *figure(path))
+        for name, path in figures.items()
+        if name not in PLACED_FIGURES
     ]
     lines = _headline(about, page)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("her2pyramid.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("report.html.j2").render(about)
-    with atomic_path(page) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_page("report.html.j2", about, page)
     with atomic_path(headline) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -149,7 +144,7 @@ def _slide(
         "rejected": int(counts.get("rejected", 0)),
         "manual": int((cores["origin"] == "manual").sum()),
         "scores": _distribution(scored[scored["slide_id"] == slide_id]),
-        "picture": _jpeg(_at_most(_read(overview), OVERVIEW_PX)),
+        "picture": jpeg(at_most(read_picture(overview), OVERVIEW_PX)),
     }
 
 
@@ -164,55 +159,31 @@ def _evaluation(
     stores: Mapping[str, Path],
     config: dict[str, Any],
 ) -> dict[str, Any]:
-    consensus = CONSENSUS.read(labelled.consensus)
-    splits = {name: SPLIT.read(labelled.splits[name]) for name in SPLITS}
-    test = splits["test"]
+    consensus = CONSENSUS.read(labelled.labels.consensus)
+    test = SPLIT.read(labelled.labels.splits["test"])
     n, k = config["score"]["n"], config["nk"]["fixed_k"]
     spread = _spread(labelled.accuracy, n, k)
     metrics = METRICS.read(labelled.metrics)
     whole = metrics[metrics["scores"] == ALL_SCORES].set_index("metric")["value"]
-    counts = [
-        [
-            name,
-            *(int((table["label"] == score).sum()) for score in range(N_CLASSES)),
-            len(table),
-            table["patient_id"].nunique(),
-        ]
-        for name, table in splits.items()
-    ]
     return {
         "n_test": len(test),
         "n_test_patients": test["patient_id"].nunique(),
         "few_test": len(test) < FEW_CORES,
-        "flow": FLOW.read(labelled.flow).to_dict("records"),
-        "patterns": _patterns(consensus),
-        "split_counts": counts,
         "spread": {
             name: rightly(float(spread[name]), len(test)) for name in ("min", "median", "max")
         },
         "draws": int(spread["draws"]),
         "nk_k": k,
         "aggregation": config["score"]["aggregation"],
-        "balanced_accuracy": _number(whole["balanced_accuracy"]),
-        "kappa": _number(whole["quadratic_weighted_kappa"]),
+        "balanced_accuracy": number(whole["balanced_accuracy"]),
+        "kappa": number(whole["quadratic_weighted_kappa"]),
         "metrics": [
             (METRIC_WORDS[row["metric"]], row["scores"], _metric(row), row["n"])
             for row in metrics.to_dict("records")
         ],
         "errors": _errors(test, scored, consensus, positions, stores),
         "most_pictures": PICTURES,
-        "excluded": [
-            {"reason": reason, "cores": len(cores), "ids": ", ".join(sorted(cores["core_id"]))}
-            for reason, cores in consensus.groupby("reason")
-        ],
     }
-
-
-def _patterns(consensus: pd.DataFrame) -> list[tuple[str, int, str]]:
-    """Vote patterns of the cores with votes, most frequent first, with who decided."""
-    read = consensus[consensus["vote_pattern"] != ""]
-    counted = Counter(zip(read["vote_pattern"], read["decided_by"], strict=True))
-    return [(pattern, count, decider) for (pattern, decider), count in counted.most_common()]
 
 
 def _spread(accuracy: Path, n: int, k: int) -> pd.Series:
@@ -256,7 +227,7 @@ def _errors(
             "score": int(row["score"]),
             "steps": int(row["steps"]),
             "kcs": _kcs(row),
-            "confidence": _number(row["confidence"]),
+            "confidence": number(row["confidence"]),
             "picture": _thumbnail(stores[row["slide_id"]], row["core_id"])
             if shown < PICTURES
             else None,
@@ -279,18 +250,14 @@ def _kcs(row: Mapping[Any, Any]) -> list[tuple[int, int]]:
 
 
 def _thumbnail(store: Path, core_id: str) -> str:
-    return _jpeg(core_picture(CoreStore(store, core_id), THUMBNAIL_PX))
+    return jpeg(core_picture(CoreStore(store, core_id), THUMBNAIL_PX))
 
 
 def _metric(row: Mapping[Any, Any]) -> str:
     """A metric for people: shares of few cores as counts."""
     if row["metric"].startswith(SHARES) and row["n"] and not np.isnan(row["value"]):
         return rightly(row["value"], row["n"])
-    return _number(row["value"])
-
-
-def _number(value: float | None) -> str:
-    return "\N{EN DASH}" if value is None or np.isnan(value) else f"{value:.3f}"
+    return number(row["value"])
 
 
 def _headline(about: dict[str, Any], page: Path) -> list[str]:
@@ -316,43 +283,3 @@ def _headline(about: dict[str, Any], page: Path) -> list[str]:
                 f"{about['kappa']}",
             ]
     return [*lines, "Research use only."]
-
-
-def _at_most(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    longest = max(picture.shape[:2])
-    if longest <= side_px:
-        return picture
-    size = tuple(round(side * side_px / longest) for side in picture.shape[1::-1])
-    small = cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.uint8)
-
-
-def _figure(path: Path) -> tuple[str, int]:
-    """A figure for an <img>, and its width: lines are smaller as PNG, tissue as JPEG."""
-    picture = _read(path)
-    png = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1].tobytes()
-    return min(_data(png, "png"), _jpeg(picture), key=len), picture.shape[1] // 2
-
-
-def _read(path: Path) -> NDArray[np.uint8]:
-    """A picture file as (height, width, 3) RGB."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise Her2PyramidError(
-            "the picture can't be read",
-            where=path,
-            remedy="delete it and run again: it will be made anew",
-        )
-    return np.asarray(picture, dtype=np.uint8)
-
-
-def _jpeg(picture: NDArray[np.uint8]) -> str:
-    """A picture for an <img>: a data address."""
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    return _data(
-        cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), quality)[1].tobytes(), "jpeg"
-    )
-
-
-def _data(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

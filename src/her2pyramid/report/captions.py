@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from her2pyramid.scores import NAMES
+
+PLACED_FIGURES: Final = {
+    "flow": (
+        "The flow of cores",
+        "From the positions on the TMA maps to the labelled cores of each split: what is left at "
+        "each step, and what is left out and why.",
+    ),
+    "agreement": (
+        "Agreement of the readers",
+        "Share of cores by vote pattern; quadratic-weighted kappa of each two readers; each reader "
+        "against the consensus of the others; and how often all of m readers agree, over all sets "
+        "of m readers (ONEST). Intervals are 95 %, by resampling patients; they say how far other "
+        "patients like these would move the figures, not other readers.",
+    ),
+    "readers": (
+        "The scores beside the readers",
+        "Accuracy on the test cores by vote pattern, from cores on which all readers agreed to "
+        "those that the adjudicator decided; and each reader and the network against the consensus "
+        "of the other readers, on the same cores, with the difference. Intervals are 95 %, by "
+        "resampling patients; they say nothing of other readers or laboratories.",
+    ),
+}
+"""Title and caption of the figures that stand in a section of the report, not at its end."""
 
 
 def caption(figure: str, config: dict[str, Any], n_test: int) -> tuple[str, str]:

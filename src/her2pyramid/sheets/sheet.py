@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,9 @@ class Sheet:
         Merged cells.
     hidden
         Whether the workbook hides the sheet.
+    dates
+        Cells that a workbook holds as a date or time. They are in `faults` too: where no date is
+        asked for, Excel has made one of an id.
     """
 
     path: Path
@@ -56,6 +60,7 @@ class Sheet:
     faults: Mapping[Place, str] = field(default_factory=dict)
     merged: Sequence[Range] = ()
     hidden: bool = False
+    dates: Mapping[Place, datetime.datetime] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> dict[int, dict[int, str]]:
@@ -86,9 +91,17 @@ class Sheet:
     def _named(self, part: str) -> str:
         return part if self.name is None else f"sheet {self.name!r}, {part}"
 
-    def trouble(self, place: Place) -> str | None:
-        """Why a cell can't be taken for what it says; None if it can."""
-        if place in self.faults:
+    def trouble(self, place: Place, *, date_wanted: bool = False) -> str | None:
+        """Why a cell can't be taken for what it says; None if it can.
+
+        Parameters
+        ----------
+        place
+            The cell.
+        date_wanted
+            A date in the cell is what is asked for, and no id that Excel has changed.
+        """
+        if place in self.faults and not (date_wanted and place in self.dates):
             return f"{self.cell_name(place)}: {self.faults[place]}"
         for area in self.merged:
             if area.holds(place):
@@ -113,4 +126,4 @@ def tidy(text: str) -> str:
 
 def simple(title: str) -> str:
     """A name in lower case, with "_" for anything but letters and digits: "Core ID" is core_id."""
-    return re.sub(r"[^a-z0-9]+", "_", title.casefold()).strip("_")
+    return re.sub(r"[\W_]+", "_", title.casefold()).strip("_")

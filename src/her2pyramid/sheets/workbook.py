@@ -65,6 +65,7 @@ def read_workbook(path: Path) -> list[Sheet]:
 def _sheet(path: Path, formulas: Any, results: Any) -> Sheet:
     cells: dict[Place, str] = {}
     faults: dict[Place, str] = {}
+    dates: dict[Place, datetime.datetime] = {}
     # Not iter_rows: one formatted cell at the sheet's far end would make it pass 17 billion cells.
     for (row, column), formula in formulas._cells.items():
         result = results._cells[row, column]
@@ -76,11 +77,14 @@ def _sheet(path: Path, formulas: Any, results: Any) -> Sheet:
             cells[row - 1, column - 1] = text
         if fault:
             faults[row - 1, column - 1] = fault
+        if isinstance(result.value, datetime.datetime):
+            dates[row - 1, column - 1] = result.value
     merged = tuple(
         Range(area.min_row - 1, area.min_col - 1, area.max_row - 1, area.max_col - 1)
         for area in formulas.merged_cells.ranges
     )
-    return Sheet(path, results.title, cells, faults, merged, results.sheet_state != "visible")
+    hidden = results.sheet_state != "visible"
+    return Sheet(path, results.title, cells, faults, merged, hidden, dates)
 
 
 def _text(cell: Any) -> tuple[str, str | None]:

@@ -1,15 +1,18 @@
-"""The tables of labels: what the readers' votes amount to, and which patient is in which split."""
+"""The tables of labels: what the reads amount to, and which patient is in which split."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 import pyarrow as pa
 
+from her2pyramid.tables.reads import ZERO_SUBTYPES
 from her2pyramid.tables.table import Table, column
 
 SPLITS: Final = ("train", "val", "test")
 DECIDERS: Final = ("plurality", "median", "max", "adjudicator", "none")
+ISH_RESULTS: Final = ("positive", "negative", "equivocal", "not done")
+Her2Group = Literal["null", "ultralow", "low", "positive"]
 FLOW_KINDS: Final = ("remaining", "excluded", "split")
 
 CONSENSUS: Final = Table(
@@ -36,8 +39,8 @@ CONSENSUS: Final = Table(
             column(
                 "vote_pattern",
                 pa.string(),
-                "sizes of the groups of agreeing readers, largest first: 5, 4-1, 3-1+1ND, 5ND; "
-                "empty without a vote",
+                "sizes of the groups of agreeing readers, largest first: 5-0, 4-1, 3-1+1ND, 5ND; "
+                "empty without a read",
             ),
             column(
                 "label",
@@ -52,10 +55,34 @@ CONSENSUS: Final = Table(
                 "why excluded; empty when labelled",
                 optional=True,
             ),
+            column(
+                "ish",
+                pa.string(),
+                "in-situ hybridisation: positive, negative, equivocal, not done; empty if not told",
+                optional=True,
+            ),
+            column(
+                "zero_subtype",
+                pa.string(),
+                "of a label of 0: null (no staining) or faint; empty if not told or not agreed",
+                optional=True,
+            ),
+            column(
+                "her2_group",
+                pa.string(),
+                "null, ultralow, low or positive, by label, ISH and 0 subtype; empty if these "
+                "don't tell",
+                optional=True,
+            ),
         ]
     ),
     key=("core_id",),
-    allowed={"decided_by": DECIDERS},
+    allowed={
+        "decided_by": DECIDERS,
+        "ish": ISH_RESULTS,
+        "zero_subtype": ZERO_SUBTYPES,
+        "her2_group": get_args(Her2Group),
+    },
 )
 
 SPLIT: Final = Table(
@@ -84,6 +111,7 @@ FLOW: Final = Table(
             column("kind", pa.string(), "remaining (after the step), excluded (by it) or split"),
             column("cores", pa.int64(), "cores"),
             column("patients", pa.int64(), "patients with one of these cores or more"),
+            column("reads", pa.int64(), "readers' reads of these cores that count"),
         ]
     ),
     key=("step",),

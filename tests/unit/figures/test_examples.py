@@ -10,7 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from her2pyramid.cores import CoreStore
+from her2pyramid.cores import CoreStore, core_picture
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.figures.examples import (
     draw_cores,
@@ -18,7 +18,7 @@ from her2pyramid.figures.examples import (
     scored_cores,
     two_apart,
 )
-from her2pyramid.figures.pictures import core_picture, nice_length
+from her2pyramid.figures.pictures import nice_length
 from her2pyramid.pss import DecodedCore, PssSpec, positions
 from her2pyramid.tables.logits import LOGITS
 from her2pyramid.tables.scores import CORE_SCORES

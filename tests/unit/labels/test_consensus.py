@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections import Counter
 from itertools import product
 from pathlib import Path
 
@@ -10,63 +9,68 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.inputs import MapRow, VoteRow, read_rows, read_votes
+from her2pyramid.inputs import MapRow, read_rows
 from her2pyramid.labels import consensus
 from her2pyramid.labels.consensus import resolve
+from her2pyramid.labels.flow import flow_table
+from her2pyramid.labels.read_files import ReadFile, read_all
+from her2pyramid.labels.reads import Read, Reads
+from her2pyramid.labels.words import Vocabulary
+from her2pyramid.scores import parse
 from her2pyramid.tables.labels import CONSENSUS, DECIDERS, FLOW
 
 READS = (0, 1, 2, 3, None)
 FIVE = list(product(READS, repeat=5))
 
-# Worked by hand: what two agreeing readers make of each way in which three to five scorable
-# reads can fall into groups. With fewer, three of five are non-diagnostic, which excludes.
-BY_GROUPS = {
-    (5,): "plurality",
-    (4, 1): "plurality",
-    (3, 2): "plurality",
-    (3, 1, 1): "plurality",
-    (2, 1, 1, 1): "plurality",
-    (2, 2, 1): "tie",
-    (4,): "plurality",
-    (3, 1): "plurality",
-    (2, 1, 1): "plurality",
-    (2, 2): "tie",
-    (1, 1, 1, 1): "too few",
-    (3,): "plurality",
-    (2, 1): "plurality",
-    (1, 1, 1): "too few",
-}
+PATTERNS = [
+    line.split()
+    for line in (Path(__file__).parent / "patterns.txt").read_text().splitlines()
+    if not line.startswith("#")
+]
+"""What each set of scorable reads amounts to by each rule, worked by hand."""
 
 
 def readers(*reads: int | None) -> dict[str, int | None]:
     return {f"R{i}": read for i, read in enumerate(reads, start=1)}
 
 
-def groups(reads: tuple[int | None, ...]) -> tuple[int, ...]:
-    return tuple(size for _, size in Counter(r for r in reads if r is not None).most_common())
-
-
-def favourite(reads: tuple[int | None, ...]) -> int:
-    [(score, _)] = Counter(r for r in reads if r is not None).most_common(1)
-    return score
+def written(reads: tuple[int | str | None, ...]) -> str:
+    """How `PATTERNS` writes the scorable of these reads."""
+    return "".join(sorted(str(read) for read in reads if isinstance(read, int))) or "-"
 
 
 @pytest.mark.parametrize("adjudicator", [(), (0,), (1,), (2,), (3,), (None,)])
-def test_all_patterns_of_five_reads(adjudicator: tuple[int | None, ...]) -> None:
-    for reads in FIVE:
-        decision = resolve(readers(*reads), adjudicator)
+@pytest.mark.parametrize(
+    ("column", "rule", "min_agreement"),
+    [(1, "plurality", 2), (2, "plurality", 3), (3, "median", 2), (4, "max", 2)],
+)
+def test_every_pattern_of_five_reads(
+    column: int,
+    rule: consensus.Rule,
+    min_agreement: int,
+    adjudicator: tuple[int | None, ...],
+) -> None:
+    """Each of five readers scores 0-3, calls the core non-diagnostic, or hasn't read it."""
+    expected = {row[0]: row[column] for row in PATTERNS}
+    assert len(expected) == 126
+    few_or_tie = {"few": consensus.TOO_FEW, "tie": consensus.TIE}
+    for reads in product((0, 1, 2, 3, None, "missing"), repeat=5):
+        given = {f"R{i}": read for i, read in enumerate(reads) if read != "missing"}
+        decision = resolve(given, adjudicator, rule=rule, min_agreement=min_agreement)
         found = (decision.label, decision.decided_by, decision.reason)
-        if reads.count(None) >= 3:
+        outcome = expected[written(reads)]
+        if not given and not adjudicator:
+            assert found == (None, "none", consensus.NO_READS), reads
+        elif reads.count(None) >= 3:
             assert found == (None, "none", consensus.NON_DIAGNOSTIC), reads
-        elif BY_GROUPS[groups(reads)] == "plurality":
-            assert found == (favourite(reads), "plurality", None), reads
+        elif outcome not in few_or_tie:
+            assert found == (int(outcome), rule, None), reads
         elif adjudicator == (None,):
             assert found == (None, "adjudicator", consensus.ADJUDICATOR_ND), reads
         elif adjudicator:
             assert found == (adjudicator[0], "adjudicator", None), reads
         else:
-            reason = {"tie": consensus.TIE, "too few": consensus.TOO_FEW}
-            assert found == (None, "none", reason[BY_GROUPS[groups(reads)]]), reads
+            assert found == (None, "none", few_or_tie[outcome]), reads
 
 
 def test_how_many_patterns_are_discordant() -> None:
@@ -79,26 +83,17 @@ def test_how_many_patterns_are_discordant() -> None:
     ("reads", "pattern"),
     [
         ((), ""),
-        ((2, 2, 2, 2, 2), "5"),
+        ((2, 2, 2, 2, 2), "5-0"),
+        ((2, 2, None, None, 2), "3-0+2ND"),
         ((3, 2, 2, 2, 2), "4-1"),
         ((0, 1, 0, 1, 3), "2-2-1"),
         ((3, 3, 3, 0, None), "3-1+1ND"),
         ((None,) * 5, "5ND"),
-        ((1, None), "1+1ND"),
+        ((1, None), "1-0+1ND"),
     ],
 )
 def test_vote_pattern(reads: tuple[int | None, ...], pattern: str) -> None:
     assert resolve(readers(*reads)).vote_pattern == pattern
-
-
-def test_min_agreement_3_sends_pairs_to_the_adjudicator() -> None:
-    for reads in product(range(4), repeat=5):
-        decision = resolve(readers(*reads), min_agreement=3)
-        if groups(reads) in {(5,), (4, 1), (3, 2), (3, 1, 1)}:
-            assert (decision.label, decision.decided_by) == (favourite(reads), "plurality")
-        else:
-            assert (decision.label, decision.reason) == (None, consensus.TOO_FEW)
-            assert resolve(readers(*reads), [3], min_agreement=3).label == 3
 
 
 @pytest.mark.parametrize(
@@ -140,7 +135,7 @@ def test_first_adjudicator_counts() -> None:
 
 def test_adjudicator_alone() -> None:
     assert resolve({}, [2]).label == 2
-    assert resolve({}).reason == consensus.NO_VOTES
+    assert resolve({}).reason == consensus.NO_READS
 
 
 @given(st.permutations([f"R{i}" for i in range(5)]), st.sampled_from(FIVE))
@@ -180,14 +175,12 @@ def core_table(*rows: tuple[str, str | None, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["core_id", "patient_id", "status"]).assign(slide_id="S1")
 
 
-def vote(core: str, reader: str, score: str, line: int = 0) -> VoteRow:
-    row = VoteRow(core_id=core, reader_id=reader, score=score)
-    row._line = line
-    return row
+def read(core: str, reader: str, score: str, line: int = 0) -> Read:
+    return Read(core, reader, parse(score), file="reads.csv", row=f"row {line}")
 
 
-def votes(core: str, scores: str) -> list[VoteRow]:
-    return [vote(core, f"R{i}", score) for i, score in enumerate(scores.split(), start=1)]
+def reads(core: str, scores: str) -> list[Read]:
+    return [read(core, f"R{i}", score) for i, score in enumerate(scores.split(), start=1)]
 
 
 CORES = core_table(
@@ -202,32 +195,30 @@ CORES = core_table(
     ("i", "P6", "present"),
     ("j", "P7", "present"),
 )
-VOTES = [
-    *votes("a", "2+ 2+ 2+ 2+ 3+"),
-    *votes("b", "0 0 1+ 1+ 2+"),
-    *votes("c", "0 0 1+ 1+ ND"),
-    vote("c", "X", "1+"),
-    *votes("d", "0 0 0 0 0"),
-    *votes("e", "0 0 0 0 0"),
-    *votes("f", "3+ 3+ 3+ 3+ 3+"),
-    *votes("g", "ND ND ND 0 0"),
-    *votes("h", "0 1+ 2+"),
-    *votes("i", "0 0 3+ 3+"),
-    vote("i", "X", "ND"),
-    vote("a", "X", "0"),
+GIVEN = [
+    *reads("a", "2+ 2+ 2+ 2+ 3+"),
+    *reads("b", "0 0 1+ 1+ 2+"),
+    *reads("c", "0 0 1+ 1+ ND"),
+    read("c", "X", "1+"),
+    *reads("d", "0 0 0 0 0"),
+    *reads("e", "0 0 0 0 0"),
+    *reads("f", "3+ 3+ 3+ 3+ 3+"),
+    *reads("g", "ND ND ND 0 0"),
+    *reads("h", "0 1+ 2+"),
+    *reads("i", "0 0 3+ 3+"),
+    read("i", "X", "ND"),
+    read("a", "X", "0"),
 ]
 
 
-def table(rows: list[VoteRow] = VOTES, cores: pd.DataFrame = CORES) -> pd.DataFrame:
-    return consensus.consensus_table(rows, cores, votes_path="votes.csv", adjudicators=["X"])
+def table(rows: list[Read] = GIVEN, cores: pd.DataFrame = CORES) -> pd.DataFrame:
+    return consensus.consensus_table(Reads(tuple(rows)), cores, adjudicators=["X"])
 
 
 def test_order_of_adjudicators_decides_between_their_reads() -> None:
-    rows = [*votes("b", "0 0 1+ 1+ 2+"), vote("b", "A", "0"), vote("b", "X", "1+")]
+    rows = [*reads("b", "0 0 1+ 1+ 2+"), read("b", "A", "0"), read("b", "X", "1+")]
     for adjudicators, label in ((["A", "X"], 0), (["X", "A"], 1), (["none", "X", "A"], 1)):
-        found = consensus.consensus_table(
-            rows, CORES, votes_path="votes.csv", adjudicators=adjudicators
-        )
+        found = consensus.consensus_table(Reads(tuple(rows)), CORES, adjudicators=adjudicators)
         assert found["label"][1] == label
 
 
@@ -242,74 +233,67 @@ def test_consensus_table(tmp_path: Path) -> None:
         "g": consensus.NON_DIAGNOSTIC,
         "h": consensus.TOO_FEW,
         "i": consensus.ADJUDICATOR_ND,
-        "j": consensus.NO_VOTES,
+        "j": consensus.NO_READS,
     }
     assert found.loc["a", ["n_0", "n_1", "n_2", "n_3", "n_nd"]].tolist() == [0, 0, 4, 1, 0]
     assert found.loc["c", ["n_0", "n_1", "n_2", "n_3", "n_nd"]].tolist() == [2, 2, 0, 0, 1]
     assert found["vote_pattern"].tolist() == [
-        *("4-1", "2-2-1", "2-2+1ND", "5", "5", "5", "2+3ND", "1-1-1", "2-2", "")
+        *("4-1", "2-2-1", "2-2+1ND", "5-0", "5-0", "5-0", "2-0+3ND", "1-1-1", "2-2", "")
     ]
     assert found.loc[["a", "c", "i", "b"], "decided_by"].tolist() == [
         *("plurality", "adjudicator", "adjudicator", "none")
     ]
     CONSENSUS.write(table(), tmp_path / "consensus.parquet")
-    read = CONSENSUS.read(tmp_path / "consensus.parquet")
-    pd.testing.assert_frame_equal(consensus.flow_table(read), consensus.flow_table(table()))
+    again = CONSENSUS.read(tmp_path / "consensus.parquet")
+    pd.testing.assert_frame_equal(flow_table(again), flow_table(table()))
 
 
 def test_no_cores(tmp_path: Path) -> None:
     none = table([], CORES.iloc[:0])
     CONSENSUS.write(none, tmp_path / "consensus.parquet")
-    assert consensus.flow_table(none)["cores"].eq(0).all()
-    assert consensus.adjudication_table(none).empty
+    assert flow_table(none)["cores"].eq(0).all()
 
 
-@given(st.permutations(VOTES))
-def test_order_of_votes_is_all_one(rows: list[VoteRow]) -> None:
+@given(st.permutations(GIVEN))
+def test_order_of_votes_is_all_one(rows: list[Read]) -> None:
     pd.testing.assert_frame_equal(table(rows), table())
 
 
 @given(st.lists(st.sampled_from(["0", "1+", "2+", "3+", "ND"]), max_size=5))
 def test_votes_on_one_core_leave_the_others_alone(scores: list[str]) -> None:
-    changed = table([v for v in VOTES if v.core_id != "a"] + votes("a", " ".join(scores)))
+    changed = table([r for r in GIVEN if r.core_id != "a"] + reads("a", " ".join(scores)))
     pd.testing.assert_frame_equal(changed.iloc[1:], table().iloc[1:])
 
 
-def test_adjudication_table() -> None:
-    found = consensus.adjudication_table(table())
-    assert list(found.columns) == ["core_id", "slide_id", "reason"]
-    assert found["core_id"].tolist() == ["b", "h"]
-
-
 def test_flow_table(tmp_path: Path) -> None:
-    found = consensus.flow_table(table(), {"test": CORES.iloc[[2]], "train": CORES.iloc[[0]]})
+    found = flow_table(table(), {"test": CORES.iloc[[2]], "train": CORES.iloc[[0]]})
     assert list(found.itertuples(index=False, name=None)) == [
-        ("positions on the TMA maps", "remaining", 10, 7),
-        (consensus.MISSING, "excluded", 1, 1),
-        (consensus.REJECTED, "excluded", 1, 1),
-        ("present", "remaining", 8, 6),
-        (consensus.CONTROL, "excluded", 1, 0),
-        (consensus.NO_VOTES, "excluded", 1, 1),
-        ("with votes", "remaining", 6, 5),
-        (consensus.NON_DIAGNOSTIC, "excluded", 1, 1),
-        (consensus.ADJUDICATOR_ND, "excluded", 1, 1),
-        (consensus.TIE, "excluded", 1, 1),
-        (consensus.TOO_FEW, "excluded", 1, 1),
-        ("labelled", "remaining", 2, 2),
-        ("train", "split", 1, 1),
-        ("test", "split", 1, 1),
+        ("positions on the TMA maps", "remaining", 10, 7, 42),
+        (consensus.MISSING, "excluded", 1, 1, 5),
+        (consensus.REJECTED, "excluded", 1, 1, 5),
+        ("present", "remaining", 8, 6, 32),
+        (consensus.CONTROL, "excluded", 1, 0, 5),
+        (consensus.NO_READS, "excluded", 1, 1, 0),
+        ("with reads", "remaining", 6, 5, 27),
+        (consensus.NON_DIAGNOSTIC, "excluded", 1, 1, 5),
+        (consensus.ADJUDICATOR_ND, "excluded", 1, 1, 4),
+        (consensus.TIE, "excluded", 1, 1, 5),
+        (consensus.TOO_FEW, "excluded", 1, 1, 3),
+        ("labelled", "remaining", 2, 2, 10),
+        ("train", "split", 1, 1, 5),
+        ("test", "split", 1, 1, 5),
     ]
     FLOW.write(found, tmp_path / "flow.parquet")
 
 
 def test_vote_for_unknown_core() -> None:
-    rows = [vote("a", "R1", "0", 2), vote("zz", "R1", "0", 3), vote("A", "R2", "0", 4)]
+    rows = [read("a", "R1", "0", 2), read("zz", "R1", "0", 3), read("A", "R2", "0", 4)]
     with pytest.raises(Her2PyramidError) as caught:
         table(rows)
     assert str(caught.value) == (
-        "In votes.csv:\n"
-        "  row 3: core 'zz' is on no TMA map\n"
-        "  row 4: core 'A' is on no TMA map\n"
+        "In the tables of reads:\n"
+        "  reads.csv, row 3: core 'zz' is on no TMA map\n"
+        "  reads.csv, row 4: core 'A' is on no TMA map\n"
         "What to do: correct the core_id, add the core to its slide's TMA map, or remove the row"
     )
 
@@ -317,7 +301,7 @@ def test_vote_for_unknown_core() -> None:
 def test_core_id_on_two_slides() -> None:
     cores = pd.concat([CORES, CORES.iloc[[0]].assign(slide_id="S2")])
     with pytest.raises(Her2PyramidError, match="core 'a' is on the maps of slides S1, S2"):
-        table(VOTES, cores)
+        table(GIVEN, cores)
 
 
 def test_real_votes(real_data: Path) -> None:
@@ -325,9 +309,8 @@ def test_real_votes(real_data: Path) -> None:
     rows = read_rows(folder / "HER2-A.tma_map.csv", MapRow)
     cores = core_table(*((row.core_id, row.patient_id, "present") for row in rows))
     path = folder / "HER2-A.votes.csv"
-    found = consensus.consensus_table(
-        read_votes(path), cores, votes_path=path, adjudicators=["R6"]
-    ).set_index("core_id")
+    given = read_all([ReadFile(path=str(path))], Vocabulary())
+    found = consensus.consensus_table(given, cores, adjudicators=["R6"]).set_index("core_id")
     # Read off the file by eye.
     assert found["label"].dropna().to_dict() == {
         "HER2-A_A1": 0,
@@ -342,7 +325,7 @@ def test_real_votes(real_data: Path) -> None:
     }
     assert found.loc["HER2-A_B3", "decided_by"] == "adjudicator"
     assert found["reason"].dropna().to_dict() == {
-        "HER2-A_A4": consensus.NO_VOTES,
-        "HER2-A_C2": consensus.NO_VOTES,
+        "HER2-A_A4": consensus.NO_READS,
+        "HER2-A_C2": consensus.NO_READS,
         "HER2-A_C4": consensus.NON_DIAGNOSTIC,
     }

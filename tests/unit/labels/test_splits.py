@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.labels import splits
+from her2pyramid.labels import leaks, splits
 from her2pyramid.tables.labels import SPLIT
 
 COHORT = [f"P{i:04}" for i in range(1272)]
@@ -131,18 +131,18 @@ def test_patient_without_split() -> None:
 def test_splits_share_no_patient_and_lose_no_core(cores: list[tuple[str, int]]) -> None:
     table = consensus(*((f"c{i}", patient, label) for i, (patient, label) in enumerate(cores)))
     tables = splits.split_tables(table, splits.assign(patient for patient, _ in cores))
-    splits.check_disjoint(tables)
+    leaks.check_disjoint(tables)
     assert sorted(pd.concat(tables.values())["core_id"]) == sorted(table["core_id"])
 
 
 def test_check_disjoint_names_the_patient() -> None:
     one, two, three = CONSENSUS.iloc[[0]], CONSENSUS.iloc[[1]], CONSENSUS.iloc[[2]]
-    splits.check_disjoint({"train": CONSENSUS.iloc[:2], "val": three})
+    leaks.check_disjoint({"train": CONSENSUS.iloc[:2], "val": three})
     with pytest.raises(Her2PyramidError) as caught:
-        splits.check_disjoint({"train": one, "val": three, "test": two})
+        leaks.check_disjoint({"train": one, "val": three, "test": two})
     assert caught.value.problems == ["patient 'P1' is in train and in test"]
     with pytest.raises(Her2PyramidError, match="core 'c2' is in val and in test"):
-        splits.check_disjoint({"val": three, "test": three.assign(patient_id="P7")})
+        leaks.check_disjoint({"val": three, "test": three.assign(patient_id="P7")})
 
 
 def test_check_classes() -> None:

@@ -1,0 +1,87 @@
+"""Pages from templates, and what goes into them: pictures as data addresses, numbers as text."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+
+from her2pyramid.errors import Her2PyramidError
+from her2pyramid.files import atomic_path
+
+JPEG_QUALITY: Final = 88
+
+
+def write_page(template: str, about: dict[str, Any], page: Path) -> None:
+    """Write a page, which asks for nothing outside itself.
+
+    Parameters
+    ----------
+    template
+        Its name in the folder of templates; what it uses and `about` lacks is an error.
+    about
+        What it tells.
+    page
+        The HTML file.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("her2pyramid.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template(template).render(about)
+    with atomic_path(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def number(value: float | None) -> str:
+    """A number with three decimals; a dash where it is undefined."""
+    return "\N{EN DASH}" if value is None or np.isnan(value) else f"{value:.3f}"
+
+
+def at_most(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """A picture made smaller, if a side is longer than this."""
+    longest = max(picture.shape[:2])
+    if longest <= side_px:
+        return picture
+    size = tuple(round(side * side_px / longest) for side in picture.shape[1::-1])
+    small = cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)
+
+
+def figure(path: Path) -> tuple[str, int]:
+    """A figure for an <img>, and its width: lines are smaller as PNG, tissue as JPEG."""
+    picture = read_picture(path)
+    png = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1].tobytes()
+    return min(_data(png, "png"), jpeg(picture), key=len), picture.shape[1] // 2
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """A picture file as (height, width, 3) RGB."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        raise Her2PyramidError(
+            "the picture can't be read",
+            where=path,
+            remedy="delete it and run again: it will be made anew",
+        )
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def jpeg(picture: NDArray[np.uint8]) -> str:
+    """A picture for an <img>: a data address."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    return _data(
+        cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), quality)[1].tobytes(), "jpeg"
+    )
+
+
+def _data(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
