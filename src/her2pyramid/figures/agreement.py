@@ -367,9 +367,11 @@ def _draw_onest(ax: Axes, onest: pd.DataFrame) -> None:
     values = onest[["mean", "low", "high", "lowest", "highest"]].to_numpy(dtype=float)
     mean, low, high, lowest, highest = values.T
     label = "mean over sets of m; whiskers: 95 % intervals"
-    ax.plot(m, mean, color=style.BLUE, marker="o", markersize=3, label=label)
+    ax.plot(m, mean, color=style.BLUE, marker="o", markersize=2.5, label=label)
     known = ~np.isnan(low)
     ax.vlines(m[known], low[known], high[known], color=style.BLUE, lw=0.9)
+    for ends in (low[known], high[known]):  # with caps, since they may be shorter than the dots
+        ax.plot(m[known], ends, "_", color=style.BLUE, markersize=5, markeredgewidth=0.9)
     drawn = "" if onest["all_sets"].all() else f", of at most {onest['sets'].max():,} drawn"
     ax.fill_between(m, lowest, highest, color=BAND, lw=0, label=f"lowest to highest set{drawn}")
     tops = np.nanmax(values, axis=1)

@@ -260,8 +260,9 @@ def pairs_with_splits(pairs: pd.DataFrame, splits: Mapping[str, pd.DataFrame]) -
         for core, patient in zip(cores["core_id"], cores["patient_id"], strict=True)
     }
     for side in ("a", "b"):
-        table[f"split_{side}"] = [homes.get(core) for core in table[f"core_{side}"]]
-        table[f"patient_{side}"] = [patients.get(core) for core in table[f"core_{side}"]]
+        for name, known in (("split", homes), ("patient", patients)):
+            values = [known.get(core) for core in table[f"core_{side}"]]
+            table[f"{name}_{side}"] = pd.Series(values, dtype=object)
     both = table["split_a"].notna() & table["split_b"].notna()
     table["across"] = both & (table["split_a"] != table["split_b"])
     order = table.sort_values(["across", "correlation"], ascending=False, kind="stable")
