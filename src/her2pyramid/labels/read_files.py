@@ -160,7 +160,7 @@ def read_file(file: ReadFile, vocabulary: Vocabulary) -> Reads:
             where=path,
             remedy="mend these rows; a word that is right is listed in reads.scores, reads.ish or "
             "reads.zero_subtypes in the configuration under what it means, a column that is no "
-            "reader's in reads.ignore",
+            "reader's in reads.ignore; a reader_id in votes is for tables without readers",
         )
     readers = sorted({read.reader_id for read in reads})
     log.info("%s: reads by %s: %d", path, ", ".join(readers) or "nobody", len(reads))

@@ -100,7 +100,7 @@ def _text(cell: Any) -> tuple[str, str | None]:
         case datetime.datetime() | datetime.date() | datetime.time() | datetime.timedelta():
             return str(value), (
                 f"Excel has made this a date or time ({value}); format the cell as text and "
-                "write the id again"
+                "write it again"
             )
     text = tidy(str(value))
     if cell.data_type == "e":
@@ -115,6 +115,6 @@ def _number(value: int | float, shown_as: str) -> tuple[str, str | None]:
     if len(text.strip("-")) > MOST_DIGITS:
         return text, (
             f"Excel keeps {MOST_DIGITS} digits of a number, and {text} has more: its end is lost; "
-            "format the cell as text and write the id again"
+            "format the cell as text and write it again"
         )
     return text, None
