@@ -2,9 +2,9 @@
 
 Every core is a disc on white glass, so hashes for photographs find pairs everywhere. Two steps
 instead. First a perceptual hash: a small picture of what is left of the stain's density without the
-part that is the same all around the disc; of its eight orientations the best counts, and all pairs
-are one matrix product. Then the few pairs that it finds are laid on one another, and the
-correlation of their finer texture decides.
+part that is the same all around the disc, and without shade; of its eight orientations the best
+counts, and all pairs are one matrix product. Then the few pairs that it finds are laid on one
+another, and the correlation of their finer texture decides.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def density(picture: NDArray[np.uint8]) -> Density:
     move = np.array(
         [[1, 0, middle - (cols * mass).sum() / total], [0, 1, middle - (rows * mass).sum() / total]]
     )
-    centred = cv2.warpAffine(dense, move, dense.shape[::-1], flags=cv2.INTER_LINEAR)
+    centred = cv2.warpAffine(
+        dense, move, dense.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(centred, dtype=np.float32)
 
 
@@ -94,7 +96,11 @@ def picture_hash(dense: Density) -> Density | None:
     sums, counts = (np.bincount(ring.ravel(), weights) for weights in (small.ravel(), None))
     rest = small - (sums / np.maximum(counts, 1))[ring]
     weight = np.clip((0.42 * HASH_PX - distance) / 2, 0, 1)
-    rest = (rest - (rest * weight).sum() / weight.sum()) * weight
+    # Nor does shade tell a core: without its plane, shaded glass is as blank as any.
+    rows, cols = np.indices(rest.shape) - (HASH_PX - 1) / 2
+    plane = np.stack([np.ones_like(rest), rows, cols], axis=-1) * weight[..., None]
+    fit, *_ = np.linalg.lstsq(plane.reshape(-1, 3), (rest * weight).ravel())
+    rest = rest * weight - plane @ fit
     norm = float(np.linalg.norm(rest))
     if norm < LEAST_CONTRAST * HASH_PX:
         return None

@@ -79,6 +79,18 @@ def test_crops_without_tissue_are_not_the_same() -> None:
     assert pairs(a=glass[0], b=glass[1], c=noise[0], d=noise[1], e=black, f=black).empty
 
 
+def test_shaded_glass_is_not_the_same() -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:SIDE, :SIDE] / SIDE
+    crops = {}
+    for i in range(6):
+        direction = rng.uniform(0, 2 * np.pi)
+        shade = 240 - 20 * (x * np.cos(direction) + y * np.sin(direction))
+        noise = rng.normal(0, 2, (SIDE, SIDE, 3))
+        crops[f"c{i}"] = np.clip(shade[..., None] + noise, 0, 255).astype(np.uint8)
+    assert pairs(**crops).empty
+
+
 def test_a_faint_core_is_compared_too() -> None:
     faint = np.clip(240 - (240 - core(3).astype(float)) * 0.2, 0, 255).astype(np.uint8)
     assert pairs(a=faint, b=jpeg(faint))["kind"].tolist() == ["same"]
