@@ -1,11 +1,11 @@
 """Look for the same core picture under two ids."""
 
 import pandas as pd
-from her2pyramid.labels.pictures import compare_pictures
-from her2pyramid.tables.pictures import PICTURE_PAIRS
 
+from her2pyramid.labels.pictures import compare_pictures
 from her2pyramid.steps import by_slide, step
 from her2pyramid.tables.cores import CORES
+from her2pyramid.tables.pictures import PICTURE_PAIRS
 
 with step("compare_pictures", snakemake.log[0]):
     pairs = compare_pictures(

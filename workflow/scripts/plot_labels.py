@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from her2pyramid.figures.agreement import plot_agreement
-
 from her2pyramid.figures.flow import plot_flow
 from her2pyramid.steps import figure_files, step
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from her2pyramid.figures.readers import plot_readers
-
 from her2pyramid.steps import figure_files, step
 
 given = snakemake.input

@@ -1,14 +1,13 @@
 """Split the patients into train, val and test, unless a leak would make the test worthless."""
 
-from her2pyramid.labels.pictures import check_same_pictures
-from her2pyramid.tables.pictures import PICTURE_PAIRS
-
 from her2pyramid.inputs import read_splits
 from her2pyramid.labels.flow import flow_table
 from her2pyramid.labels.leaks import check_disjoint, check_patient_ids
+from her2pyramid.labels.pictures import check_same_pictures
 from her2pyramid.labels.splits import assign, check_classes, leave_slide_out, split_tables
 from her2pyramid.steps import step
 from her2pyramid.tables.labels import CONSENSUS, FLOW, SPLIT
+from her2pyramid.tables.pictures import PICTURE_PAIRS
 
 given, params = snakemake.input, snakemake.params
 with step("split", snakemake.log[0]):

@@ -20,7 +20,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from her2pyramid.agreement.bootstrap import interval, patient_draws
 from her2pyramid.agreement.statistic import MISSING, Floats, Statistic, mean, ratio
-from her2pyramid.errors import Her2PyramidError
+from her2pyramid.evaluation.metrics import predicted_scores
 from her2pyramid.labels.consensus import COUNTS, Decision, Rule, resolve
 from her2pyramid.labels.reads import panel_reads
 from her2pyramid.scores import N_CLASSES
@@ -80,7 +80,7 @@ def accuracy_by_pattern(
     KeyError
         If a test core isn't in `consensus`.
     """
-    predicted = _predicted(test, scores)
+    predicted = predicted_scores(test, scores)
     right = predicted == test["label"].to_numpy(dtype=np.int64)
     facts = consensus.set_index("core_id").loc[test["core_id"]].reset_index()
     counts = facts[[*COUNTS, "n_nd"]].to_numpy(dtype=np.int64)
@@ -161,7 +161,7 @@ def compare_with_readers(
     Her2PyramidError
         If a test core has no score.
     """
-    predicted = _predicted(test, scores)
+    predicted = predicted_scores(test, scores)
     weights = _core_weights(test, resamples, seed)
     panel = panel_reads(reads)
     by_core = _reads_by_core(panel, test["core_id"])
@@ -297,19 +297,6 @@ def _core_weights(test: pd.DataFrame, resamples: int, seed: int) -> Floats:
     patients = pd.Index(sorted(set(test["patient_id"])), dtype=object)
     draws = patient_draws(len(patients), resamples, seed).astype(np.float64)
     return draws[:, patients.get_indexer(pd.Index(test["patient_id"]))]
-
-
-def _predicted(test: pd.DataFrame, scores: pd.DataFrame) -> Scores:
-    """The model's score of each test core."""
-    found = test["core_id"].map(scores.set_index("core_id")["score"])
-    if found.isna().any():
-        raise Her2PyramidError(
-            [f"labelled core {core!r} has no score" for core in test["core_id"][found.isna()]],
-            where="the core scores",
-            remedy="score the slides of these cores; if that was done, delete the core scores "
-            "and run again",
-        )
-    return found.to_numpy(dtype=np.int64)
 
 
 def _kappa(one: Scores, other: Scores) -> float:

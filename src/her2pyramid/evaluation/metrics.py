@@ -38,16 +38,38 @@ def evaluate_split(
     Her2PyramidError
         If a core of the split has no score.
     """
-    predicted = split["core_id"].map(core_scores.set_index("core_id")["score"])
-    if predicted.isna().any():
+    matrix = confusion_matrix(split["label"], predicted_scores(split, core_scores))
+    return metrics_table(matrix), confusion_table(matrix)
+
+
+def predicted_scores(split: pd.DataFrame, core_scores: pd.DataFrame) -> NDArray[np.int64]:
+    """The final score of each core of a split, in the split's order.
+
+    Parameters
+    ----------
+    split
+        Columns of `SPLIT`.
+    core_scores
+        Columns of `CORE_SCORES`.
+
+    Returns
+    -------
+    ndarray of int64, shape (cores,)
+
+    Raises
+    ------
+    Her2PyramidError
+        If a core of the split has no score.
+    """
+    found = split["core_id"].map(core_scores.set_index("core_id")["score"])
+    if found.isna().any():
         raise Her2PyramidError(
-            [f"labelled core {core!r} has no score" for core in split["core_id"][predicted.isna()]],
+            [f"labelled core {core!r} has no score" for core in split["core_id"][found.isna()]],
             where="the core scores",
             remedy="score the slides of these cores; if that was done, delete the core scores "
             "and run again",
         )
-    matrix = confusion_matrix(split["label"], predicted)
-    return metrics_table(matrix), confusion_table(matrix)
+    return found.to_numpy(dtype=np.int64)
 
 
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike) -> NDArray[np.int64]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import pandas as pd
 
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.tables.agreement import ALL
 
 
 def check_disjoint(tables: Mapping[str, pd.DataFrame]) -> None:
@@ -68,8 +69,8 @@ def check_patient_ids(ids: Mapping[str, Iterable[str]]) -> None:
         )
 
 
-def check_reader_ids(ids: Mapping[str, Iterable[str]]) -> None:
-    """Refuse reader ids that are likely one reader's, written in two ways: he would vote twice.
+def check_reader_ids(ids: Mapping[str, Collection[str]]) -> None:
+    """Refuse reader ids that are likely one reader's, written in two ways: that is two votes.
 
     Parameters
     ----------
@@ -81,7 +82,12 @@ def check_reader_ids(ids: Mapping[str, Iterable[str]]) -> None:
     Her2PyramidError
         Naming the ids.
     """
-    problems = alike(ids, lambda name: plain_id(name).replace(".", ""))  # "Dr Lee", "Dr. Lee"
+    problems = [
+        f"a reader is called {ALL!r}, which stands for all readers ({where})"
+        for where, names in ids.items()
+        if ALL in names
+    ]
+    problems += alike(ids, lambda name: plain_id(name).replace(".", ""))  # "Dr Lee", "Dr. Lee"
     if problems:
         raise Her2PyramidError(
             problems,

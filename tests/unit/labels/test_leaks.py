@@ -157,3 +157,8 @@ def test_splits_that_share() -> None:
         "core 'e' is in val and in test",
     ]
     assert "pin each patient to one split" in error.remedy
+
+
+def test_a_reader_called_all() -> None:
+    with pytest.raises(Her2PyramidError, match=r"called 'all', .* \(b\.csv\)"):
+        check_reader_ids({"a.csv": {"R1"}, "b.csv": {"all", "R2"}})
