@@ -65,12 +65,16 @@ def check_not_filled(path: str | Path) -> None:
     path = Path(path)
     if not path.exists():
         return
+    sheets = read_sheets(path)
     filled = [
         sheet.row_name(place[0])
-        for sheet in read_sheets(path)
+        for sheet in sheets
         for place, text in sorted(sheet.cells.items())
         if _title(sheet, place) and simple(text) not in FILLED
     ]
+    titles = {simple(text) for sheet in sheets for text in sheet.cells.values()}
+    if titles and not titles & {*SCORE}:
+        filled.append("row 1")  # somebody has renamed the column of scores
     if filled:
         raise Her2PyramidError(
             f"the sheet for the adjudicator is being filled in ({filled[0]} is the first row), and "

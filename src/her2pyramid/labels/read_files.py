@@ -179,7 +179,8 @@ def _columns(sheet: Sheet, header: int, file: ReadFile, vocabulary: Vocabulary) 
     """Tell what each column is, or refuse."""
     row = sheet.row_name(header)
     titles = sheet.rows[header]
-    passed_over = {*PASSED_OVER, *map(simple, vocabulary.ignore)}
+    listed = {simple(reader) for reader in vocabulary.readers}
+    passed_over = ({*PASSED_OVER} - listed) | {*map(simple, vocabulary.ignore)}
     if all(simple(title) in passed_over for title in titles.values() if simple(title) in CORE):
         passed_over -= {*CORE}  # without a column of cores there is no read
     faults = [trouble for column in titles if (trouble := sheet.trouble((header, column)))]
@@ -201,7 +202,7 @@ def _columns(sheet: Sheet, header: int, file: ReadFile, vocabulary: Vocabulary) 
         names[simple(title)] = column
 
     def take(spellings: tuple[str, ...]) -> int | None:
-        found = [name for name in spellings if name in names]
+        found = [name for name in spellings if name in names and name not in listed]
         if len(found) > 1:
             raise sheet.refusal(
                 f"{row}: columns {' and '.join(found)} say the same",
@@ -283,11 +284,11 @@ def _readers(
     found: dict[str | None, _ReadColumns] = {}
     doubtful = []
     for name, column in names.items():
-        own = next((end for end in OWN if name.endswith(end)), None)
-        if name.endswith(REMARKS) or (own and name.removesuffix(own) in bare):
-            continue
         key = name.removesuffix("_score")
         reader = re.sub(r"[\W_]*score[\W_]*$", "", titles[column], flags=re.IGNORECASE)
+        own = next((end for end in (*OWN, *REMARKS) if name.endswith(end)), None)
+        if own and name.removesuffix(own) in bare and reader not in vocabulary.readers:
+            continue
         known = (
             reader in vocabulary.readers
             if vocabulary.readers

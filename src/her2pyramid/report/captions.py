@@ -10,21 +10,24 @@ PLACED_FIGURES: Final = {
     "flow": (
         "The flow of cores",
         "From the positions on the TMA maps to the labelled cores of each split: what is left at "
-        "each step, and what is left out and why.",
+        "each step, and what is left out and why. A core is left out once at most, so cores add "
+        "up; a patient can have cores at several reasons. Reads are the readers' that count.",
     ),
     "agreement": (
         "Agreement of the readers",
-        "Share of cores by vote pattern; quadratic-weighted kappa of each two readers; each reader "
-        "against the consensus of the others; and how often all of m readers agree, over all sets "
-        "of m readers (ONEST). Intervals are 95 %, by resampling patients; they say how far other "
-        "patients like these would move the figures, not other readers.",
+        "a, share of cores by vote pattern. b, Cohen's kappa of each two readers. c, share of "
+        "cores on which a reader gives the score that the others agree on. d, share of cores on "
+        "which all of m readers agree (ONEST): mean over all sets of m readers, and from the "
+        "lowest to the highest set. Intervals are 95 %, by resampling patients: they say how far "
+        "other patients like these would move the figures, nothing of other readers.",
     ),
     "readers": (
         "The scores beside the readers",
-        "Accuracy on the test cores by vote pattern, from cores on which all readers agreed to "
-        "those that the adjudicator decided; and each reader and the network against the consensus "
-        "of the other readers, on the same cores, with the difference. Intervals are 95 %, by "
-        "resampling patients; they say nothing of other readers or laboratories.",
+        "a, accuracy of the network on the test cores by vote pattern, adjudicated cores last. "
+        "b, each reader and the network against the consensus of the other readers, on the same "
+        "cores, with the difference; last the mean over readers. Intervals are 95 %, by resampling "
+        "patients, in b paired. They say nothing of other readers or laboratories, and one that "
+        "holds 0 doesn't show that the two are equal.",
     ),
 }
 """Title and caption of the figures that stand in a section of the report, not at its end."""

@@ -27,9 +27,9 @@ STATISTICS: Final = {
     "mean_quadratic_kappa": ("Kappa, quadratic weights", "mean over pairs of readers (Cohen)"),
     "fleiss_kappa": ("Fleiss' kappa", "scores as mere names; cores that all readers scored"),
     "krippendorff_alpha": ("Krippendorff's alpha", "ordinal; missing reads allowed"),
-    "gwet_ac2_linear": ("Gwet's AC2, linear weights", "less swayed by rare scores"),
-    "gwet_ac2_ordinal": ("Gwet's AC2, ordinal weights", ""),
-    "gwet_ac2_quadratic": ("Gwet's AC2, quadratic weights", ""),
+    "gwet_ac2_linear": ("Gwet's AC2, linear weights", "not low just because a score is frequent"),
+    "gwet_ac2_ordinal": ("Gwet's AC2, ordinal weights", "near misses count for more"),
+    "gwet_ac2_quadratic": ("Gwet's AC2, quadratic weights", "and for more still"),
 }
 """Statistics of cohort and slides: their names, and what they say."""
 
