@@ -25,6 +25,7 @@ from typing import Final
 
 GPU_RULES: Final = ("train", "cache_logits")
 CHECKPOINT: Final = "split"
+REHEARSED: Final = ("consensus", CHECKPOINT)
 PICTURE_RULES: Final = frozenset(
     {"simulate_cohort", "simulate_slide", "detect_cores", "crop_cores", "compare_pictures"}
 )
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
             print("Settling the labels in a scratch copy ...", flush=True)
             rehearsed = rehearse(here, plan.results, arguments)
             # What the rehearsal has done, the next run will do as well.
-            done = {rule: n for rule, n in plan.jobs.items() if rule in ("consensus", CHECKPOINT)}
+            done = {rule: plan.jobs[rule] for rule in REHEARSED if rule in plan.jobs}
             plan = Plan({**done, **rehearsed.jobs}, {**rehearsed.reasons, **plan.reasons})
             exact = True
     except SnakemakeError as error:
