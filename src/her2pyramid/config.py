@@ -221,17 +221,9 @@ class Config(Section):
     ] = "."
     slides: Annotated[str, Field(description="table of slides")] = "config/slides.tsv"
     votes: Annotated[
-        tuple[ReadFile, ...] | None,
-        BeforeValidator(
-            _read_files,
-            json_schema_input_type=str
-            | Annotated[list[str | ReadFile], Field(min_length=1)]
-            | None,
-        ),
-        Field(
-            min_length=1,
-            description="table of reads, or a list of them; null to score without labels",
-        ),
+        Annotated[tuple[ReadFile, ...], Field(min_length=1)] | None,
+        BeforeValidator(_read_files, json_schema_input_type=str | list[str | ReadFile] | None),
+        Field(description="table of reads, or a list of them; null to score without labels"),
     ] = None
     splits: Annotated[
         str | None, Field(description="table that pins patients to splits, or null")

@@ -131,3 +131,21 @@ def test_confusion_settings_are_in_the_grid_once():
     assert config.nk_confusions == [(20, 5)]
     assert set(config.nk_confusions) <= set(config.nk_settings)
     assert len(config.nk_settings) == len(set(config.nk_settings))
+
+
+@pytest.mark.parametrize(
+    ("votes", "files"),
+    [
+        (None, None),
+        ("a.csv", [("a.csv", None)]),
+        (["a.csv", {"path": "b.xlsx", "reader_id": "R2"}], [("a.csv", None), ("b.xlsx", "R2")]),
+    ],
+)
+def test_tables_of_reads(votes, files):
+    config = load({"votes": votes, "model": {"weights": "m.safetensors"}}, where="config.yaml")
+    found = config.votes and [(file.path, file.reader_id) for file in config.votes]
+    assert found == files
+
+
+def test_no_table_of_reads_in_a_list():
+    assert any("votes" in problem for problem in refusal(votes=[]))
