@@ -11,7 +11,7 @@ import pandas as pd
 
 from her2pyramid.evaluation import relabelling
 from her2pyramid.evaluation.relabelling import Accuracy
-from her2pyramid.figures.counts import FEW_CORES
+from her2pyramid.figures.counts import FEW_CORES, rightly
 from her2pyramid.report.render import number
 from her2pyramid.scores import NAMES
 from her2pyramid.tables.label_noise import ALL_READERS, READER_COMPARISON
@@ -122,4 +122,4 @@ def _label(value: Any) -> str:
 def _share(accuracy: Accuracy) -> str:
     if accuracy.value is None:
         return "no cores"
-    return f"{100 * accuracy.value:.1f} % ({accuracy.right} of {accuracy.cores})"
+    return rightly(accuracy.value, accuracy.cores)
