@@ -32,6 +32,7 @@ if TRAINS:
 
 include: "workflow/rules/inference.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/model.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -39,12 +40,19 @@ rule all:
     default_target: True
     input:
         rules.report.output,
+        rules.model_card.output if TRAINS else [],
 
 
 rule dearray:
     # Stops before anything is cropped, so that the overviews can be checked.
     input:
         expand(rules.detect_cores.output, slide=SLIDES),
+
+
+rule onnx:
+    # The network for programs without PyTorch, checked against it.
+    input:
+        rules.export_onnx.output,
 
 
 if CONFIG.labelled:

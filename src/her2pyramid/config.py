@@ -24,7 +24,7 @@ from her2pyramid.labels.consensus import Rule
 from her2pyramid.labels.read_files import ReadFile
 from her2pyramid.labels.words import Vocabulary
 from her2pyramid.nk.grid import grid
-from her2pyramid.options import ModelOptions, TrainingOptions
+from her2pyramid.options import InferenceOptions, ModelOptions, TrainingOptions
 from her2pyramid.pss import PssSpec
 from her2pyramid.shards import Codec
 
@@ -126,13 +126,6 @@ class Model(ModelOptions):
     def options(self) -> ModelOptions:
         """The network without where its weights come from."""
         return ModelOptions.model_validate(self.model_dump(exclude={"weights"}))
-
-
-class Inference(Section):
-    """The cache of logits."""
-
-    n_pss: Annotated[int, Field(ge=1, description="PSSs classified and cached of each core")] = 300
-    batch: Annotated[int, Field(ge=1, description="PSSs at a time")] = 12
 
 
 class Score(Section):
@@ -247,7 +240,7 @@ class Config(Section):
     pss: PssSpec = PssSpec()
     model: Model = Model()
     training: TrainingOptions = TrainingOptions()
-    inference: Inference = Inference()
+    inference: InferenceOptions = InferenceOptions()
     score: Score = Score()
     intervals: Intervals = Intervals()
     nk: Nk = Nk()

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,14 @@ from numpy.typing import NDArray
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path, sha256_tree
 from her2pyramid.progress import track
-from her2pyramid.shards import SHARD_PX, Codec, create_level, write_shards
+from her2pyramid.shards import (
+    CHANNELS,
+    SHARD_PX,
+    Codec,
+    ShardedLevel,
+    create_level,
+    write_shards,
+)
 from her2pyramid.slides.slide import Slide
 
 SIDE_MULTIPLE_PX: Final = 64
@@ -304,7 +312,10 @@ class CoreStore:
             group = zarr.open_group(self.store / core_id, mode="r", zarr_format=3)
             image: Any = group.attrs["ome"]
             datasets = image["multiscales"][0]["datasets"]
-            self._levels: list[Any] = [group[dataset["path"]] for dataset in datasets]
+            self._levels = [
+                ShardedLevel(group[dataset["path"]], self.store / core_id / dataset["path"])
+                for dataset in datasets
+            ]
         except Exception as error:  # zarr raises all sorts of things for a damaged store
             raise self._unreadable(error) from error
 
@@ -315,7 +326,7 @@ class CoreStore:
 
     def side_px(self, level: int = 0) -> int:
         """Side of the square picture at a level, in pixels of that level."""
-        return int(self._levels[level].shape[1])
+        return self._levels[level].side_px
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> NDArray[np.uint8]:
         """Read a region of a level.
@@ -329,16 +340,51 @@ class CoreStore:
         Her2PyramidError
             If a chunk is damaged.
         """
+        region = np.empty((1, CHANNELS, height, width), np.uint8)
+        self.read_patches(level, np.array([[top, left]]), region)
+        pixels: NDArray[np.uint8] = region[0]
+        return pixels
+
+    def read_patches(self, level: int, places: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+        """Read regions of one size of a level; a chunk that several touch is decoded once.
+
+        Parameters
+        ----------
+        level
+            The level.
+        places
+            (count, 2): top and left of each.
+        out
+            (count, 3, height, width), filled with their pixels.
+
+        Raises
+        ------
+        Her2PyramidError
+            If a chunk is damaged.
+        """
         try:
-            region = self._levels[level][:, top : top + height, left : left + width]
+            self._levels[level].read(places, out)
         except Exception as error:  # codecs raise all sorts of things
             raise self._unreadable(error, level) from error
-        return np.asarray(region)
 
-    def decode(self, level: int) -> NDArray[np.uint8]:
-        """Read a whole level: (3, side, side) uint8."""
-        side = self.side_px(level)
-        return self.read(level, 0, 0, side, side)
+    def decode(self, level: int, *, threads: int = 1) -> NDArray[np.uint8]:
+        """Read a whole level, shard by shard: (3, side, side) uint8."""
+        side, step = self.side_px(level), self._levels[level].shard_px
+        picture = np.empty((1, CHANNELS, side, side), np.uint8)
+
+        def read_shard(top: int, left: int) -> None:
+            part = picture[:, :, top : top + step, left : left + step]
+            self.read_patches(level, np.array([[top, left]]), part)
+
+        places = list(product(range(0, side, step), repeat=2))
+        if threads == 1:
+            for top, left in places:
+                read_shard(top, left)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(read_shard, *zip(*places, strict=True)))
+        whole: NDArray[np.uint8] = picture[0]
+        return whole
 
     def _unreadable(self, error: Exception, level: int | None = None) -> Her2PyramidError:
         at = "" if level is None else f", level {level}"
@@ -366,9 +412,8 @@ def core_picture(core: CoreStore, side_px: int) -> NDArray[np.uint8]:
     """
     fine = [level for level in core.stored_levels if core.side_px(level) >= side_px]
     level = fine[-1] if fine else core.stored_levels[0]
-    side = core.side_px(level)
-    picture = np.ascontiguousarray(np.moveaxis(core.read(level, 0, 0, side, side), 0, 2))
-    if side <= side_px:
+    picture = np.ascontiguousarray(np.moveaxis(core.decode(level), 0, 2))
+    if len(picture) <= side_px:
         return picture
     small = cv2.resize(picture, (side_px, side_px), interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.uint8)

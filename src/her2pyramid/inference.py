@@ -5,11 +5,12 @@ Nothing here knows a label, so relabelling never makes a cache stale.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,18 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from her2pyramid import model as models
-from her2pyramid.cores import CoreStore, read_manifest
-from her2pyramid.files import sha256
+from her2pyramid.classify import Classifier
+from her2pyramid.cores import CoreStore, Manifest, read_manifest
+from her2pyramid.devices import chosen_device, chosen_precision, set_float32
+from her2pyramid.errors import Her2PyramidError
+from her2pyramid.files import remove, sha256
+from her2pyramid.options import InferenceOptions
 from her2pyramid.progress import track
-from her2pyramid.pss import (
-    DecodedCore,
-    PssSpec,
-    decode_core,
-    gather,
-    positions,
-    tissue_of,
-    whole_core_picture,
-)
+from her2pyramid.pss import DecodedCore, PssSampler, PssSpec, decode_core
 from her2pyramid.tables.logits import LOGIT_COLUMNS, LOGITS
 
 log = logging.getLogger("her2pyramid")
@@ -42,12 +39,15 @@ def cache_logits(
     *,
     spec: PssSpec,
     seed: int,
-    n_pss: int,
-    batch: int,
+    options: InferenceOptions,
+    resume: Path,
+    code: str,
     accelerator: str = "auto",
     threads: int = 1,
 ) -> None:
     """Classify PSSs 0 to `n_pss - 1` of every core of a slide, and write their logits.
+
+    An interrupted run goes on with the cores that it hadn't finished.
 
     Parameters
     ----------
@@ -58,14 +58,16 @@ def cache_logits(
     out
         The table to write (:data:`her2pyramid.tables.logits.LOGITS`); its metadata name the
         weights' hash, the sampling and the seed.
-    spec, seed, n_pss
-        Which PSSs.
-    batch
-        PSSs classified at a time.
+    spec, seed, options
+        Which PSSs, and how they are classified.
+    resume
+        Folder for the logits of finished cores, removed at the end.
+    code
+        Fingerprint of the code: logits of another one aren't gone on with.
     accelerator
         "auto", "cpu" or "cuda".
     threads
-        CPU threads for arithmetic.
+        CPU threads.
 
     Raises
     ------
@@ -73,80 +75,93 @@ def cache_logits(
         If the weights don't fit the sampling, a core is too small for it, or a chunk is damaged.
     """
     torch.set_num_threads(threads)
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    device = torch.device("cuda" if on_gpu else "cpu")
-    net = models.load(weights, spec=spec).to(device)
+    device = chosen_device(accelerator)
+    precision = chosen_precision(options.precision, device)
+    set_float32(precision)
+    torch.backends.cudnn.benchmark = True
     content = read_manifest(manifest)
-    ids = [core.core_id for core in content.cores]
-    log.info("classifying %d PSSs of each of %d cores on %s", n_pss, len(ids), device)
-    frames = []
-    decoded = track(_decoded_ahead(store, ids, spec), len(ids), f"{content.slide_id}: cores")
-    for core in decoded:
-        logits = classify(net, core, spec=spec, seed=seed, n_pss=n_pss, batch=batch, device=device)
-        frame = pd.DataFrame(logits, columns=pd.Index(LOGIT_COLUMNS))
-        frames.append(
-            frame.assign(slide_id=content.slide_id, core_id=core.core_id, pss=range(n_pss))
-        )
-    empty = pd.DataFrame(columns=pd.Index(LOGITS.columns))
-    LOGITS.write(
-        pd.concat(frames) if frames else empty,
-        out,
-        metadata={
-            "weights_sha256": sha256(weights),
-            "sampling": spec.model_dump_json(),
-            "seed": str(seed),
-        },
+    classifier = Classifier(
+        models.load(weights, spec=spec),
+        device=device,
+        precision=precision,
+        spec=spec,
+        batch=options.batch,
+        compiled=options.compile,
     )
+    facts = {
+        "weights_sha256": sha256(weights),
+        "sampling": spec.model_dump_json(),
+        "seed": str(seed),
+    }
+    parts = resume / _digest(content, facts | {"code": code, "precision": precision}, options)
+    finished = {
+        core.core_id: _finished(parts / f"{core.core_id}.parquet") for core in content.cores
+    }
+    missing = [core_id for core_id, frame in finished.items() if frame is None]
+    log.info(
+        "classifying %d PSSs of each of %d cores on %s (%s)%s",
+        options.n_pss,
+        len(missing),
+        device,
+        precision,
+        f"; {len(finished) - len(missing)} were finished before"
+        if len(missing) < len(finished)
+        else "",
+    )
+    decoded = track(
+        _decoded_ahead(store, missing, spec, threads=threads if device.type == "cuda" else 1),
+        len(missing),
+        f"{content.slide_id}: cores",
+    )
+    for core in decoded:
+        sampler = PssSampler(core, spec, seed=seed, stream="inference")
+        logits = classifier.logits(sampler, core, range(options.n_pss))
+        frame = _table(content.slide_id, core.core_id, logits)
+        LOGITS.write(frame, parts / f"{core.core_id}.parquet")
+        finished[core.core_id] = frame
+    frames = [frame for frame in finished.values() if frame is not None]
+    empty = pd.DataFrame(columns=pd.Index(LOGITS.columns))
+    LOGITS.write(pd.concat(frames) if frames else empty, out, metadata=facts)
+    remove(resume)
 
 
-def classify(
-    net: models.PyramidNet,
-    core: DecodedCore,
-    *,
-    spec: PssSpec,
-    seed: int,
-    n_pss: int,
-    batch: int,
-    device: torch.device,
-) -> NDArray[np.float32]:
-    """Logits of the first `n_pss` PSSs of a core in memory: (n_pss, 4) float32."""
-    whole, tissue = whole_core_picture(core, spec), tissue_of(core, spec)
-    out = np.empty((n_pss, len(LOGIT_COLUMNS)), np.float32)
-    mixed = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-    with torch.inference_mode(), mixed:
-        for start in range(0, n_pss, batch):
-            chosen = range(start, min(start + batch, n_pss))
-            pixels = np.stack(
-                [
-                    gather(
-                        core,
-                        spec,
-                        positions(
-                            core,
-                            spec,
-                            seed=seed,
-                            stream="inference",
-                            pss=pss,
-                            tissue=tissue,
-                        ),
-                        whole,
-                    )
-                    for pss in chosen
-                ]
-            )
-            logits = net(torch.from_numpy(pixels).to(device))
-            out[chosen.start : chosen.stop] = logits.float().cpu().numpy()
-    return out
+def _table(slide_id: str, core_id: str, logits: NDArray[np.float32]) -> pd.DataFrame:
+    frame = pd.DataFrame(logits, columns=pd.Index(LOGIT_COLUMNS))
+    return frame.assign(slide_id=slide_id, core_id=core_id, pss=range(len(logits)))
 
 
-def _decoded_ahead(store: Path, ids: list[str], spec: PssSpec) -> Iterator[DecodedCore]:
+def _finished(path: Path) -> pd.DataFrame | None:
+    """The logits of a core from an interrupted run; None if they aren't there, or not whole."""
+    if not path.exists():
+        return None
+    try:
+        return LOGITS.read(path)
+    except Her2PyramidError as error:
+        log.warning("%s", error)
+        return None
+
+
+def _digest(content: Manifest, facts: dict[str, str], options: InferenceOptions) -> str:
+    """A name for everything that determines the logits of a slide."""
+    told = {
+        **facts,
+        "cores": [(core.core_id, core.sha256) for core in content.cores],
+        # The batch changes rounding alone.
+        "options": options.model_dump(exclude={"batch", "compile", "precision"}),
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _decoded_ahead(
+    store: Path, ids: Sequence[str], spec: PssSpec, *, threads: int
+) -> Iterator[DecodedCore]:
     """The cores decoded one ahead of use, so that reading and arithmetic overlap."""
 
     def decode(core_id: str) -> DecodedCore:
-        return decode_core(CoreStore(store, core_id), spec)
+        return decode_core(CoreStore(store, core_id), spec, threads=threads)
 
     with ThreadPoolExecutor(1) as pool:
-        waiting: Any = None
+        waiting: Future[DecodedCore] | None = None
         for core_id in ids:
             following = pool.submit(decode, core_id)
             if waiting is not None:

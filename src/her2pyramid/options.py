@@ -19,6 +19,9 @@ Architecture = Literal[
     "densenet_tiny",
 ]
 
+Precision = Literal["auto", "32-true", "tf32", "bf16-mixed", "16-mixed"]
+"""auto is bf16-mixed on a GPU, 32-true on a CPU."""
+
 Augmentation = Literal["per_pss", "per_patch", "none"]
 
 
@@ -70,14 +73,58 @@ class TrainingOptions(BaseModel):
     ] = 15
     val_pss: Annotated[int, Field(ge=1, description="fixed PSSs of each validation core")] = 5
     precision: Annotated[
-        Literal["auto", "32-true", "bf16-mixed", "16-mixed"],
-        Field(description="auto: bf16-mixed on a GPU, 32-true on a CPU"),
+        Precision, Field(description="auto: bf16-mixed on a GPU, 32-true on a CPU")
     ] = "auto"
+    compile: Annotated[bool, Field(description="have torch.compile make the network faster")] = (
+        False
+    )
+    deterministic: Annotated[
+        bool, Field(description="refuse whatever a GPU wouldn't repeat to the last bit")
+    ] = False
     init_weights: Annotated[
         str | None,
         Field(description="safetensors of a torchvision DenseNet to start from, or null"),
     ] = None
-    workers: Annotated[int, Field(ge=0, description="processes that gather pixels")] = 0
+    devices: Annotated[int, Field(ge=1, description="GPUs (or CPU processes) of a node")] = 1
+    nodes: Annotated[int, Field(ge=1, description="nodes of a Slurm cluster")] = 1
+    pss_per_visit: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="so many batches in a row show the same cores, each decoded once for all",
+        ),
+    ] = 1
+    workers: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="threads that gather pixels a process; null: on a GPU all of the job's, "
+            "on a CPU none beside the arithmetic",
+        ),
+    ] = None
     memory_gb: Annotated[
         float, Field(ge=0, description="decoded cores kept in memory, in each process")
     ] = 4.0
+
+    @property
+    def processes(self) -> int:
+        """Processes that train together."""
+        return self.devices * self.nodes
+
+
+class InferenceOptions(BaseModel):
+    """How PSSs are classified: apart from their number, it changes the speed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n_pss: Annotated[int, Field(ge=1, description="PSSs classified and cached of each core")] = 300
+    batch: Annotated[
+        int | None,
+        Field(ge=1, description="PSSs at a time at most; null: as memory allows"),
+    ] = None
+    precision: Annotated[
+        Precision, Field(description="auto: bf16-mixed on a GPU, 32-true on a CPU")
+    ] = "auto"
+    compile: Annotated[bool, Field(description="have torch.compile make the network faster")] = (
+        False
+    )

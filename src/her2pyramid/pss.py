@@ -106,9 +106,11 @@ class Pixels(Protocol):
 
     def side_px(self, level: int = 0) -> int: ...  # noqa: D102
 
-    def read(  # noqa: D102
-        self, level: int, top: int, left: int, height: int, width: int
-    ) -> NDArray[np.uint8]: ...
+    def read_patches(  # noqa: D102
+        self, level: int, places: NDArray[np.int64], out: NDArray[np.uint8]
+    ) -> None: ...
+
+    def decode(self, level: int, *, threads: int = 1) -> NDArray[np.uint8]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -135,21 +137,32 @@ class DecodedCore:
         """Side of the square picture at a level."""
         return int(self.levels[level].shape[1])
 
-    def read(self, level: int, top: int, left: int, height: int, width: int) -> NDArray[np.uint8]:
-        """A view of a region of a level: (3, height, width) uint8."""
-        return self.levels[level][:, top : top + height, left : left + width]
+    def read_patches(self, level: int, places: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
+        """Copy regions of one size of a level, (count, 2) top and left, into `out`."""
+        height, width = out.shape[2:]
+        picture = self.levels[level]
+        for i, (top, left) in enumerate(places.tolist()):
+            out[i] = picture[:, top : top + height, left : left + width]
+
+    def decode(self, level: int, *, threads: int = 1) -> NDArray[np.uint8]:
+        """A whole level: (3, side, side) uint8."""
+        return self.levels[level]
 
 
-def decode_core(core: Pixels, spec: PssSpec) -> DecodedCore:
+def decode_core(core: Pixels, spec: PssSpec, *, threads: int = 1) -> DecodedCore:
     """Read into memory the levels of a core that PSSs are gathered from, each once."""
     check_core(core, spec)
     wanted = {level.level for level in spec.levels}
     wanted.add(_whole_core_level(core, spec))
-    levels = {}
-    for level in sorted(wanted):
-        side = core.side_px(level)
-        levels[level] = core.read(level, 0, 0, side, side)
-    return DecodedCore(core.core_id, levels)
+    return DecodedCore(
+        core.core_id, {level: core.decode(level, threads=threads) for level in sorted(wanted)}
+    )
+
+
+def decoded_bytes(core: Pixels, spec: PssSpec) -> int:
+    """Memory that a decoded core takes."""
+    wanted = {level.level for level in spec.levels} | {_whole_core_level(core, spec)}
+    return sum(3 * core.side_px(level) ** 2 for level in wanted)
 
 
 def check_core(core: Pixels, spec: PssSpec) -> None:
@@ -225,11 +238,60 @@ def positions(
     return out
 
 
+class PssSampler:
+    """Draws the PSSs of one core, on disk or in memory: the same pixels from either.
+
+    Parameters
+    ----------
+    core
+        Where the pixels are.
+    spec, seed, stream
+        What a PSS is made of, and which stream of positions.
+
+    Attributes
+    ----------
+    core, spec
+        As given.
+    whole
+        The whole core as one patch, the same in all PSSs; None if the specification has none.
+
+    Raises
+    ------
+    Her2PyramidError
+        If the core is too small for the specification, or its pixels are damaged.
+    """
+
+    def __init__(self, core: Pixels, spec: PssSpec, *, seed: int, stream: Stream) -> None:
+        check_core(core, spec)
+        self.core = core
+        self.spec = spec
+        self.whole = whole_core_picture(core, spec)
+        self._tissue = tissue_of(core, spec)
+        self._seed = seed
+        self._stream: Stream = stream
+
+    def positions(self, pss: int) -> list[NDArray[np.int64]]:
+        """Where the patches of a PSS lie: see :func:`positions`."""
+        return positions(
+            self.core,
+            self.spec,
+            seed=self._seed,
+            stream=self._stream,
+            pss=pss,
+            tissue=self._tissue,
+        )
+
+    def draw(self, pss: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """The pixels of a PSS: see :func:`gather`."""
+        return gather(self.core, self.spec, self.positions(pss), self.whole, out)
+
+
 def gather(
     core: Pixels,
     spec: PssSpec,
     where: list[NDArray[np.int64]],
     whole: NDArray[np.uint8] | None,
+    out: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
     """The pixels of one PSS.
 
@@ -242,23 +304,26 @@ def gather(
     whole
         From :func:`whole_core_picture`, the same for every PSS of the core; None if the
         specification has no whole core.
+    out
+        Filled if given: fresh memory for every PSS costs more than the copying.
 
     Returns
     -------
     (channels, patch_px, patch_px) uint8.
     """
     size = spec.patch_px
-    out = np.empty((spec.n_patches, 3, size, size), np.uint8)
-    i = 0
+    if out is None:
+        out = np.empty((spec.n_channels, size, size), np.uint8)
+    patches = out.reshape(spec.n_patches, 3, size, size)
+    first = 0
     for level, places in zip(spec.levels, where, strict=True):
-        for top, left in places.tolist():
-            out[i] = core.read(level.level, top, left, size, size)
-            i += 1
+        core.read_patches(level.level, places, patches[first : first + level.count])
+        first += level.count
     if spec.whole_core:
         if whole is None:
             raise ValueError("the specification asks for the whole core")
-        out[i] = whole
-    return out.reshape(spec.n_channels, size, size)
+        patches[first] = whole
+    return out
 
 
 def whole_core_picture(core: Pixels, spec: PssSpec) -> NDArray[np.uint8] | None:
@@ -269,9 +334,7 @@ def whole_core_picture(core: Pixels, spec: PssSpec) -> NDArray[np.uint8] | None:
     """
     if not spec.whole_core:
         return None
-    level = _whole_core_level(core, spec)
-    side = core.side_px(level)
-    picture = np.moveaxis(core.read(level, 0, 0, side, side), 0, 2)
+    picture = np.moveaxis(core.decode(_whole_core_level(core, spec)), 0, 2)
     size = (spec.patch_px, spec.patch_px)
     small = cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(np.moveaxis(small, 2, 0), dtype=np.uint8)
@@ -281,9 +344,7 @@ def tissue_of(core: Pixels, spec: PssSpec) -> NDArray[np.bool_] | None:
     """The tissue mask that :func:`positions` needs; None if the specification has no filter."""
     if spec.min_tissue == 0:
         return None
-    level = _whole_core_level(core, spec)
-    side = core.side_px(level)
-    return tissue_mask(core.read(level, 0, 0, side, side))
+    return tissue_mask(core.decode(_whole_core_level(core, spec)))
 
 
 def tissue_mask(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from her2pyramid import inference
 from her2pyramid.cores import CoreStore
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import sha256
 from her2pyramid.inference import cache_logits
 from her2pyramid.model import build, save
-from her2pyramid.options import ModelOptions
+from her2pyramid.options import InferenceOptions, ModelOptions
 from her2pyramid.pss import PatchLevel, PssSpec, gather, positions, whole_core_picture
 from her2pyramid.tables.logits import LOGIT_COLUMNS, LOGITS
 from her2pyramid.tables.table import read_metadata
@@ -32,9 +34,20 @@ def network(tmp_path_factory):
 
 def cached(make_store, network, out, brown=None, **changes):
     store, manifest = make_store(brown or {"C1": 0.1, "C2": 0.8})
-    options = {"spec": SPEC, "seed": 4, "n_pss": 7, "batch": 3, "accelerator": "cpu"} | changes
-    cache_logits(store, manifest, network[1], out, **options)
+    cache(store, manifest, network[1], out, **changes)
     return LOGITS.read(out), store
+
+
+def cache(store, manifest, weights, out, n_pss=7, batch=3, **changes):
+    options = {
+        "spec": SPEC,
+        "seed": 4,
+        "options": InferenceOptions(n_pss=n_pss, batch=batch),
+        "resume": out.parent / "resume",
+        "code": "x",
+        "accelerator": "cpu",
+    }
+    cache_logits(store, manifest, weights, out, **(options | changes))
 
 
 def test_they_are_the_networks_answer(make_store, network, tmp_path):
@@ -74,9 +87,7 @@ def test_a_slide_without_a_core_gives_an_empty_table(make_store, network, tmp_pa
     text = manifest.read_text()
     empty = tmp_path / "m.json"
     empty.write_text(text[: text.index("[")] + "[]}")
-    cache_logits(
-        store, empty, network[1], tmp_path / "l.parquet", spec=SPEC, seed=0, n_pss=2, batch=2
-    )
+    cache(store, empty, network[1], tmp_path / "l.parquet")
     assert len(LOGITS.read(tmp_path / "l.parquet")) == 0
 
 
@@ -88,5 +99,80 @@ def test_a_damaged_core_stops_it_and_leaves_nothing(make_store, network, tmp_pat
     shard.write_bytes(content)
     out = tmp_path / "l.parquet"
     with pytest.raises(Her2PyramidError, match="C2"):
-        cache_logits(store, manifest, network[1], out, spec=SPEC, seed=0, n_pss=2, batch=2)
+        cache(store, manifest, network[1], out)
     assert not out.exists()
+
+
+FOUR = {"C1": 0.1, "C2": 0.3, "C3": 0.6, "C4": 0.9}
+
+
+class Counting:
+    """A classifier that counts its cores, and may be stopped after some."""
+
+    def __init__(self, monkeypatch, stop_after=None):
+        self.cores = []
+        original = inference.Classifier.logits
+
+        def logits(classifier, sampler, core, pss):
+            if len(self.cores) == stop_after:
+                raise KeyboardInterrupt
+            self.cores.append(core.core_id)
+            return original(classifier, sampler, core, pss)
+
+        monkeypatch.setattr(inference.Classifier, "logits", logits)
+
+
+def test_an_interrupted_slide_goes_on_with_the_cores_that_are_missing(
+    make_store, network, tmp_path, monkeypatch
+):
+    store, manifest = make_store(FOUR)
+    cache(store, manifest, network[1], tmp_path / "whole" / "l.parquet")
+    out = tmp_path / "l.parquet"
+    with monkeypatch.context() as context:
+        first = Counting(context, stop_after=2)
+        with pytest.raises(KeyboardInterrupt):
+            cache(store, manifest, network[1], out)
+        assert first.cores == ["C1", "C2"]
+        assert not out.exists()
+    with monkeypatch.context() as context:
+        second = Counting(context)
+        cache(store, manifest, network[1], out)
+        assert second.cores == ["C3", "C4"]
+    pd.testing.assert_frame_equal(
+        LOGITS.read(out), LOGITS.read(tmp_path / "whole" / "l.parquet"), check_exact=True
+    )
+    assert not (tmp_path / "resume").exists(), "what was kept for resuming is gone"
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 5}, {"n_pss": 6}, {"code": "y"}, {"other weights": True}]
+)
+def test_what_another_run_left_is_not_taken_up(make_store, network, tmp_path, monkeypatch, change):
+    store, manifest = make_store(FOUR)
+    out = tmp_path / "l.parquet"
+    with monkeypatch.context() as context:
+        Counting(context, stop_after=2)
+        with pytest.raises(KeyboardInterrupt):
+            cache(store, manifest, network[1], out)
+    weights = network[1]
+    if change.pop("other weights", False):
+        weights = tmp_path / "other.safetensors"
+        save(build(TINY, SPEC, seed=1), weights, options=TINY, spec=SPEC, facts={})
+    counting = Counting(monkeypatch)
+    cache(store, manifest, weights, out, **change)
+    assert counting.cores == list(FOUR)
+
+
+def test_a_part_cut_short_is_inferred_again(make_store, network, tmp_path, monkeypatch):
+    store, manifest = make_store(FOUR)
+    out = tmp_path / "l.parquet"
+    with monkeypatch.context() as context:
+        Counting(context, stop_after=3)
+        with pytest.raises(KeyboardInterrupt):
+            cache(store, manifest, network[1], out)
+    (part,) = (tmp_path / "resume").glob("*/C2.parquet")
+    part.write_bytes(part.read_bytes()[:-100])
+    counting = Counting(monkeypatch)
+    cache(store, manifest, network[1], out)
+    assert counting.cores == ["C2", "C4"]
+    assert len(LOGITS.read(out)) == 28

@@ -6,15 +6,17 @@ import hashlib
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from her2pyramid.cores import CoreStore
+from her2pyramid.cores import CoreStore, write_pyramid
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.pss import (
     DecodedCore,
     PatchLevel,
+    PssSampler,
     PssSpec,
     check_core,
     decode_core,
@@ -144,17 +146,55 @@ def test_positions_are_uniform_over_the_crop():
     assert (np.abs(counts - expected) < 5 * np.sqrt(expected)).all()
 
 
-def test_from_the_store_and_from_memory_the_pixels_are_the_same(make_store):
-    store, _ = make_store({"C1": 0.5})
-    on_disk = CoreStore(store, "C1")
-    for spec in (SMALL, SMALL.model_copy(update={"min_tissue": 0.5, "max_tries": 3})):
-        in_memory = decode_core(on_disk, spec)
-        pictures = []
-        for c in (on_disk, in_memory):
-            tissue = tissue_of(c, spec)
-            where = positions(c, spec, seed=3, stream="train", pss=11, tissue=tissue)
-            pictures.append(gather(c, spec, where, whole_core_picture(c, spec)))
-        np.testing.assert_array_equal(*pictures)
+@pytest.fixture(scope="module", params=["zstd", "lz4"])
+def large(request, tmp_path_factory):
+    """A core of 2,304 px on disk: two by two shards."""
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (2304, 2304, 3), dtype=np.uint8)
+    folder = tmp_path_factory.mktemp("large")
+    write_pyramid(
+        lambda x, y, w, h: picture[y : y + h, x : x + w],
+        2304,
+        folder / "C1",
+        name="C1",
+        mpp=0.25,
+        levels=3,
+        codec=request.param,
+    )
+    return CoreStore(folder, "C1")
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"grid_px": 64}, {"min_tissue": 0.5, "max_tries": 3}, {"whole_core": False}]
+)
+def test_from_the_store_and_from_memory_the_pixels_are_zarr_pythons(large, changes):
+    spec = PssSpec(
+        patch_px=200,
+        levels=(PatchLevel(downsample=1, count=9), PatchLevel(downsample=2, count=4)),
+        **changes,
+    )
+    on_disk = PssSampler(large, spec, seed=3, stream="train")
+    in_memory = PssSampler(decode_core(large, spec, threads=2), spec, seed=3, stream="train")
+    arrays = zarr.open_group(large.store / "C1", mode="r")
+    for pss in (0, 11):
+        pixels = on_disk.draw(pss)
+        np.testing.assert_array_equal(pixels, in_memory.draw(pss))
+        where = in_memory.positions(pss)
+        patches = [
+            arrays[str(level.level)][:, top : top + 200, left : left + 200]
+            for level, places in zip(spec.levels, where, strict=True)
+            for top, left in places.tolist()
+        ]
+        np.testing.assert_array_equal(pixels[: 3 * 13], np.concatenate(patches))
+
+
+def test_memory_that_is_given_is_filled(large):
+    spec = PssSpec(patch_px=64, levels=(PatchLevel(downsample=1, count=2),))
+    sampler = PssSampler(large, spec, seed=0, stream="val")
+    batch = np.zeros((3, 9, 64, 64), np.uint8)
+    assert sampler.draw(5, batch[1]) is not None
+    np.testing.assert_array_equal(batch[1], sampler.draw(5))
+    assert not batch[[0, 2]].any()
 
 
 def test_tissue_filter_prefers_tissue():

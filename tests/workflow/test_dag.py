@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
+from tests.workflow.conftest import rules_in
 
 pytestmark = pytest.mark.xdist_group("dag")
 
@@ -30,9 +31,26 @@ def test_a_dry_run_in_a_fresh_clone_shows_the_demo(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     for rule in ("simulate_cohort", "simulate_slide", "detect_cores", "crop_cores", "consensus",
                  "split", "train", "cache_logits", "score", "analyse_nk", "evaluate",
-                 "report"):  # fmt: skip
+                 "model_card", "report"):  # fmt: skip
         assert rule in done.stdout
+    assert "export_onnx" not in done.stdout
     assert list(tmp_path.glob("results/*")) == []
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_the_target_onnx_exports_trained_and_given_weights(tmp_path, trains):
+    weights = tmp_path / "model.safetensors"
+    weights.touch()
+    given = [] if trains else [f"model={{weights: {weights}}}"]
+    done = snakemake("onnx", "--dry-run", "--directory", str(tmp_path), "--configfile",
+                     str(ROOT / "config/config.yaml"), "--config",
+                     f"slides={ROOT}/config/slides.tsv", *given)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    rules = rules_in(done.stdout)
+    assert {"export_onnx", "onnx"} <= rules
+    assert rules == {"export_onnx", "onnx"} or trains
+    assert ("train" in rules) == trains
+    assert not {"report", "model_card", "score"} & rules
 
 
 def test_the_linter_is_content():

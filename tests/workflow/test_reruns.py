@@ -28,7 +28,9 @@ SETTLING = {"consensus", "agreement", "split", "plot_labels"}
 SAME_LABELS = SETTLING - {"plot_labels"}
 """What it costs to see that other core positions change no label."""
 READERS = {"compare_readers", "plot_readers"}
-EVALUATION = {"analyse_nk", "evaluate", "plot_accuracy", "plot_cores", "report"} | READERS
+PAGES = {"report", "model_card"}
+"""What tells how labels came about, besides how good the scores are."""
+EVALUATION = {"analyse_nk", "evaluate", "plot_accuracy", "plot_cores"} | PAGES | READERS
 INFERENCE = {"cache_logits", "score"} | EVALUATION
 TRAINING = {"train", "plot_training"} | INFERENCE
 PICTURES = {"detect_cores", "crop_cores", "compare_pictures"}
@@ -59,7 +61,8 @@ def tables(run):
     return {
         str(path.relative_to(run.folder)): pd.read_parquet(path)
         for path in sorted((run.folder / "results").rglob("*.parquet"))
-        if not {"history.parquet", "relabelling"} & set(path.parts) and ".zarr" not in str(path)
+        if not {"history.parquet", "steps.parquet", "relabelling"} & set(path.parts)
+        and ".zarr" not in str(path)
     }
 
 
@@ -95,10 +98,21 @@ def test_a_read_that_changes_the_label_of_a_test_core(finished):
     assert_as_from_scratch(finished)
 
 
+def test_the_onnx_file_stays_where_nothing_is_trained(finished):
+    assert finished.ran("onnx") == {"export_onnx", "onnx"}, finished.printed
+    core, label = core_with(finished, "test")
+    revote(finished, core, other(label), ALL_READERS)
+    assert finished.ran("onnx") == {"consensus", "split", "onnx"}, finished.printed
+    core, label = core_with(finished, "train")
+    revote(finished, core, other(label), ALL_READERS)
+    ran = finished.ran("onnx")
+    assert ran == {"consensus", "split", "train", "export_onnx", "onnx"}, finished.printed
+
+
 def test_a_read_that_changes_no_label(finished):
     core, label = core_with(finished, "test")
     revote(finished, core, other(label), ["R5"])
-    assert finished.ran() == SETTLING | READERS | {"report"}, finished.printed
+    assert finished.ran() == SETTLING | READERS | PAGES, finished.printed
     assert_as_from_scratch(finished)
 
 
@@ -119,7 +133,7 @@ def test_a_new_file_of_reads_of_one_slide(finished):
     ]
     (finished.folder / "R7.csv").write_text("\n".join(["core_id,score", *rows]) + "\n")
     finished.configure(votes=["data/votes.csv", {"path": "R7.csv", "reader_id": "R7"}])
-    assert finished.ran() == SETTLING | READERS | {"report"}, finished.printed
+    assert finished.ran() == SETTLING | READERS | PAGES, finished.printed
     reads = pd.read_parquet(finished.folder / "results/labels/reads.parquet")
     assert (reads["reader_id"] == "R7").sum() == len(agreed)
     assert_as_from_scratch(finished)

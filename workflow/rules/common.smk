@@ -1,4 +1,5 @@
 # The configuration, the slides, and helpers that rules share.
+import os
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,10 @@ def read_or_stop(read, *args, **kwargs):
     except Her2PyramidError as error:
         raise WorkflowError(f"her2pyramid cannot start.\n{error}") from None
 
+
+# For the jobs: threads that wait for one another give their CPU core up. By default they spin, and
+# where another process wants the core, training takes 20 times as long (docs/performance.md).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 CONFIG = read_or_stop(
     configuration.load, config, where=" and ".join(map(str, workflow.configfiles))

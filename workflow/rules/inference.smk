@@ -21,9 +21,10 @@ rule cache_logits:
         mem_mb=8000,
         runtime=240,
     params:
+        # Not declared as an output: Snakemake would delete it with a failed job.
+        resume=f"{RESULTS}/logits/resume/{{slide}}",
         spec=CONFIG.pss.model_dump(),
-        n_pss=CONFIG.inference.n_pss,
-        batch=CONFIG.inference.batch,
+        options=CONFIG.inference.model_dump(),
         seed=CONFIG.seed,
         accelerator=CONFIG.accelerator,
         code=fingerprint("inference"),

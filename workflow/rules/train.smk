@@ -10,6 +10,7 @@ rule train:
     output:
         weights=WEIGHTS,
         history=f"{RESULTS}/model/history.parquet",
+        steps=f"{RESULTS}/model/steps.parquet",
     log:
         f"{LOGS}/train.log",
     benchmark:
@@ -18,7 +19,7 @@ rule train:
         GPU_ENV
     threads: all_cores()
     resources:
-        gpu=N_GPUS,
+        gpu=N_GPUS * CONFIG.training.devices,
         mem_mb=16000,
         runtime=2880,
     params:
@@ -30,7 +31,7 @@ rule train:
         options=CONFIG.training.model_dump(),
         seed=CONFIG.seed,
         accelerator=CONFIG.accelerator,
-        code=fingerprint("training"),
+        code=fingerprint("training.loop", "training.processes"),
     message:
         "Training the network"
     script:

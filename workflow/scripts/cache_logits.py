@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from her2pyramid.inference import cache_logits
+from her2pyramid.options import InferenceOptions
 from her2pyramid.pss import PssSpec
 from her2pyramid.steps import step
 
@@ -15,8 +16,9 @@ with step(f"cache_logits {slide}", snakemake.log[0]):
         Path(snakemake.output.logits),
         spec=PssSpec(**snakemake.params.spec),
         seed=snakemake.params.seed,
-        n_pss=snakemake.params.n_pss,
-        batch=snakemake.params.batch,
+        options=InferenceOptions(**snakemake.params.options),
+        resume=Path(snakemake.params.resume),
+        code=snakemake.params.code,
         accelerator=snakemake.params.accelerator,
         threads=snakemake.threads,
     )

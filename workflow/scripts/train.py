@@ -1,28 +1,20 @@
 """Train the network."""
 
-from pathlib import Path
-
-from her2pyramid.options import ModelOptions, TrainingOptions
-from her2pyramid.pss import PssSpec
 from her2pyramid.steps import step
-from her2pyramid.tables.labels import SPLIT
-from her2pyramid.training import train
+from her2pyramid.training.job import TrainingJob
+from her2pyramid.training.loop import train
+from her2pyramid.training.processes import train_in_processes
 
 with step("train", snakemake.log[0]):
-    train(
-        SPLIT.read(snakemake.input.train),
-        SPLIT.read(snakemake.input.val),
-        stores=[Path(store) for store in snakemake.input.stores],
-        manifests=[Path(manifest) for manifest in snakemake.input.manifests],
-        spec=PssSpec(**snakemake.params.spec),
-        model=ModelOptions(**snakemake.params.model),
-        options=TrainingOptions(**snakemake.params.options),
-        seed=snakemake.params.seed,
-        code=snakemake.params.code,
-        weights=Path(snakemake.output.weights),
-        history=Path(snakemake.output.history),
-        resume=Path(snakemake.params.resume),
-        tensorboard=Path(snakemake.params.tensorboard),
-        accelerator=snakemake.params.accelerator,
+    job = TrainingJob(
+        train=snakemake.input.train,
+        val=snakemake.input.val,
+        stores=list(snakemake.input.stores),
+        manifests=list(snakemake.input.manifests),
+        weights=snakemake.output.weights,
+        history=snakemake.output.history,
+        steps=snakemake.output.steps,
+        **dict(snakemake.params.items()),
         threads=snakemake.threads,
     )
+    (train if job.options.processes == 1 else train_in_processes)(job)

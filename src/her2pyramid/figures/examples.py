@@ -276,7 +276,10 @@ def _finest(spec: PssSpec) -> int:
 
 def _read_patch(store: Pixels, spec: PssSpec, place: Sequence[int]) -> NDArray[np.uint8]:
     level, side = spec.levels[_finest(spec)].level, spec.patch_px
-    return np.moveaxis(store.read(level, place[0], place[1], side, side), 0, 2).copy()
+    patch = np.empty((1, 3, side, side), np.uint8)
+    store.read_patches(level, np.array([place]), patch)
+    picture: NDArray[np.uint8] = np.moveaxis(patch[0], 0, 2).copy()
+    return picture
 
 
 def _patch(

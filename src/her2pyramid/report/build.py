@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 import yaml
 
@@ -20,6 +19,7 @@ from her2pyramid.figures.style import SCORE_COLOURS, TEXT_ON_SCORE
 from her2pyramid.files import atomic_path
 from her2pyramid.report.captions import PLACED_FIGURES, caption
 from her2pyramid.report.labels import LabelTables, label_facts
+from her2pyramid.report.metrics import METRIC_WORDS, metric_value
 from her2pyramid.report.readers import comparison_facts, relabelling_facts
 from her2pyramid.report.render import at_most, figure, jpeg, number, read_picture, write_page
 from her2pyramid.scores import N_CLASSES, NAMES, NOT_DIAGNOSTIC
@@ -33,18 +33,6 @@ from her2pyramid.tables.scores import CORE_SCORES
 OVERVIEW_PX: Final = 1400
 THUMBNAIL_PX: Final = 480
 
-METRIC_WORDS: Final = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "quadratic_weighted_kappa": "Quadratic-weighted kappa",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "adjacent_accuracy": "Adjacent: cores with either label",
-    "adjacent_accuracy_both": "Adjacent: label and score in the pair",
-    "adjacent_accuracy_cut": "Adjacent: cut between the two",
-}
-SHARES: Final = ("accuracy", "sensitivity", "specificity", "adjacent")
-"""Metrics (by how their names begin) that are a count of cores out of others."""
 PICTURES: Final = 200
 """Wrongly scored cores shown with a picture; a page with more would be slow to open."""
 PACKAGES: Final = ("her2pyramid", "torch", "torchvision", "zarr", "numpy", "snakemake")
@@ -178,7 +166,7 @@ def _evaluation(
         "balanced_accuracy": number(whole["balanced_accuracy"]),
         "kappa": number(whole["quadratic_weighted_kappa"]),
         "metrics": [
-            (METRIC_WORDS[row["metric"]], row["scores"], _metric(row), row["n"])
+            (METRIC_WORDS[row["metric"]], row["scores"], metric_value(row), row["n"])
             for row in metrics.to_dict("records")
         ],
         "errors": _errors(test, scored, consensus, positions, stores),
@@ -251,13 +239,6 @@ def _kcs(row: Mapping[Any, Any]) -> list[tuple[int, int]]:
 
 def _thumbnail(store: Path, core_id: str) -> str:
     return jpeg(core_picture(CoreStore(store, core_id), THUMBNAIL_PX))
-
-
-def _metric(row: Mapping[Any, Any]) -> str:
-    """A metric for people: shares of few cores as counts."""
-    if row["metric"].startswith(SHARES) and row["n"] and not np.isnan(row["value"]):
-        return rightly(row["value"], row["n"])
-    return number(row["value"])
 
 
 def _headline(about: dict[str, Any], page: Path) -> list[str]:

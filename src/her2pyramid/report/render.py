@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,27 +19,38 @@ JPEG_QUALITY: Final = 88
 
 
 def write_page(template: str, about: dict[str, Any], page: Path) -> None:
-    """Write a page, which asks for nothing outside itself.
+    """Write a page from a template.
 
     Parameters
     ----------
     template
-        Its name in the folder of templates; what it uses and `about` lacks is an error.
+        Its name in the folder of templates; what it uses and `about` lacks is an error. Text in
+        HTML is escaped; Markdown has the filter :func:`code` for what people wrote.
     about
         What it tells.
     page
-        The HTML file.
+        The HTML or Markdown file.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("her2pyramid.report"),
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(("html.j2",)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = code
     text = environment.get_template(template).render(about)
     with atomic_path(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def code(value: object) -> str:
+    """Any value as it is, for a cell of a Markdown table: nothing in it can be markup."""
+    text = " ".join(str(value).split()).replace("|", r"\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    # A blank keeps a backtick of the text apart from the fence; Markdown strips one at each end.
+    blank = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{blank}{text}{blank}{fence}"
 
 
 def number(value: float | None) -> str:

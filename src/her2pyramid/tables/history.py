@@ -1,4 +1,4 @@
-"""How training went: one row an epoch."""
+"""How training went: one row an epoch, and one a step."""
 
 from __future__ import annotations
 
@@ -27,8 +27,22 @@ HISTORY: Final = Table(
                 "lowest validation loss so far: these weights were kept",
             ),
             column("seconds", pa.float64(), "duration of the epoch, validation included"),
-            column("wait_share", pa.float64(), "share of it spent waiting for pixels"),
+            column("wait_share", pa.float64(), "share of its training spent waiting for pixels"),
         ]
     ),
     key=("epoch",),
+)
+
+STEPS: Final = Table(
+    "steps",
+    pa.schema(
+        [
+            column("epoch", pa.int32(), "epoch, from 0"),
+            column("step", pa.int32(), "step of the epoch, from 0"),
+            column("loss", pa.float64(), "loss of its batch"),
+            column("seconds", pa.float64(), "duration"),
+            column("wait_s", pa.float64(), "seconds of it spent waiting for pixels"),
+        ]
+    ),
+    key=("epoch", "step"),
 )
