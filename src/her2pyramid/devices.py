@@ -24,8 +24,9 @@ def chosen_precision(asked: Precision, device: torch.device) -> Precision:
 
 def set_float32(precision: Precision) -> None:
     """Let float32 products be rounded to TF32 on a GPU, or not ("32-true")."""
-    rounded = "ieee" if precision == "32-true" else "tf32"
-    torch.backends.fp32_precision = rounded  # type: ignore[attr-defined]
+    rounded = precision != "32-true"
+    torch.backends.cuda.matmul.allow_tf32 = rounded
+    torch.backends.cudnn.allow_tf32 = rounded
 
 
 def autocast(precision: Precision, device: torch.device) -> Any:

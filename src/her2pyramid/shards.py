@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import google_crc32c
 import imagecodecs
 import numpy as np
 import zarr
 import zarr.codecs
+from crc32c import crc32c
 from numcodecs import blosc
 from numpy.typing import NDArray
 
@@ -136,7 +136,7 @@ def _parts(picture: NDArray[np.uint8], across: int, codec: Codec) -> Iterator[by
 
 
 def _with_checksum(content: bytes) -> bytes:
-    return content + struct.pack("<I", google_crc32c.value(content))
+    return content + struct.pack("<I", crc32c(content))
 
 
 class ShardedLevel:
@@ -243,6 +243,6 @@ def _index(file: int, across: int) -> NDArray[np.uint64]:
 
 def _checked(stored: bytes, length: int) -> memoryview:
     """Stored bytes without their checksum, which must be right."""
-    if len(stored) != length or google_crc32c.value(stored) != CRC32C_RESIDUE:
+    if len(stored) != length or crc32c(stored) != CRC32C_RESIDUE:
         raise ValueError("a checksum is wrong")
     return memoryview(stored)[:-4]
