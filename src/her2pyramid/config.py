@@ -145,6 +145,34 @@ class Score(Section):
     patient: Annotated[
         PatientRule, Field(description="a patient's score from the cores' scores")
     ] = "max"
+    adaptive: Annotated[
+        Literal["exact"] | Annotated[float, Field(ge=0.5, lt=1)] | None,
+        Field(
+            description="draw no more PSSs of a core once its score can't change any more (exact), "
+            "or stays with this probability; null: draw all n"
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _ordered_ties(self) -> Self:
+        if self.adaptive is not None and self.ties == "random":
+            raise ValueError("adaptive needs ties: index, an order that later PSSs don't change")
+        return self
+
+    @property
+    def stopping(self) -> dict[str, Any] | None:
+        """When a core's score is settled (:class:`her2pyramid.adaptive.StoppingRule`)."""
+        if self.adaptive is None:
+            return None
+        # Rounded: as floats 1 - 0.9 is less than 2/20.
+        allowed = 0.0 if self.adaptive == "exact" else round(1 - self.adaptive, 12)
+        kept = {"n", "k", "confidence", "aggregation"}
+        return {**self.model_dump(include=kept), "allowed": allowed}
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """How the score of a core comes from its PSSs."""
+        return self.model_dump(include={"n", "k", "confidence", "aggregation", "ties"})
 
 
 def _expand(value: Any) -> Any:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Final, Protocol
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,23 @@ from her2pyramid.tables.logits import LOGIT_COLUMNS, LOGITS
 
 log = logging.getLogger("her2pyramid")
 
+STEP_PSS: Final = 4
+"""PSSs drawn between two looks at a core: a GPU classifies four in the time of one."""
+
+
+class Stopping(Protocol):
+    """When a core needs no more PSSs (:class:`her2pyramid.stopping.StoppingRule`).
+
+    A protocol, so that inference doesn't depend on how scores come about: an edit of that makes no
+    logits stale.
+    """
+
+    n: int
+
+    def settled(self, logits: NDArray[np.float32]) -> NDArray[np.bool_]: ...  # noqa: D102
+
+    def model_dump_json(self) -> str: ...  # noqa: D102
+
 
 def cache_logits(
     store: Path,
@@ -42,6 +60,7 @@ def cache_logits(
     options: InferenceOptions,
     resume: Path,
     code: str,
+    stopping: Stopping | None = None,
     accelerator: str = "auto",
     threads: int = 1,
 ) -> None:
@@ -64,6 +83,9 @@ def cache_logits(
         Folder for the logits of finished cores, removed at the end.
     code
         Fingerprint of the code: logits of another one aren't gone on with.
+    stopping
+        Draw no more PSSs of a core once this settles its score, and its `n` at most; None to draw
+        all `n_pss`.
     accelerator
         "auto", "cpu" or "cuda".
     threads
@@ -88,19 +110,23 @@ def cache_logits(
         batch=options.batch,
         compiled=options.compile,
     )
+    wanted = stopping.n if stopping else options.n_pss
     facts = {
         "weights_sha256": sha256(weights),
         "sampling": spec.model_dump_json(),
         "seed": str(seed),
     }
+    if stopping:
+        facts["stopping"] = stopping.model_dump_json()
     parts = resume / _digest(content, facts | {"code": code, "precision": precision}, options)
     finished = {
         core.core_id: _finished(parts / f"{core.core_id}.parquet") for core in content.cores
     }
     missing = [core_id for core_id, frame in finished.items() if frame is None]
     log.info(
-        "classifying %d PSSs of each of %d cores on %s (%s)%s",
-        options.n_pss,
+        "classifying %d PSSs%s of each of %d cores on %s (%s)%s",
+        wanted,
+        " at most" if stopping else "",
         len(missing),
         device,
         precision,
@@ -115,7 +141,7 @@ def cache_logits(
     )
     for core in decoded:
         sampler = PssSampler(core, spec, seed=seed, stream="inference")
-        logits = classifier.logits(sampler, core, range(options.n_pss))
+        logits = _logits(classifier, sampler, core, wanted, stopping)
         frame = _table(content.slide_id, core.core_id, logits)
         LOGITS.write(frame, parts / f"{core.core_id}.parquet")
         finished[core.core_id] = frame
@@ -123,6 +149,23 @@ def cache_logits(
     empty = pd.DataFrame(columns=pd.Index(LOGITS.columns))
     LOGITS.write(pd.concat(frames) if frames else empty, out, metadata=facts)
     remove(resume)
+
+
+def _logits(
+    classifier: Classifier,
+    sampler: PssSampler,
+    core: DecodedCore,
+    wanted: int,
+    stopping: Stopping | None,
+) -> NDArray[np.float32]:
+    """Logits of the first PSSs of a core: all that are wanted, or as many as settle its score."""
+    step = STEP_PSS if stopping else wanted
+    parts: list[NDArray[np.float32]] = []
+    for first in range(0, wanted, step):
+        parts.append(classifier.logits(sampler, core, range(first, min(first + step, wanted))))
+        if stopping and stopping.settled(np.concatenate(parts)):
+            break
+    return np.concatenate(parts)
 
 
 def _table(slide_id: str, core_id: str, logits: NDArray[np.float32]) -> pd.DataFrame:

@@ -149,3 +149,27 @@ def test_tables_of_reads(votes, files):
 
 def test_no_table_of_reads_in_a_list():
     assert any("votes" in problem for problem in refusal(votes=[]))
+
+
+@pytest.mark.parametrize(
+    ("adaptive", "allowed"), [("exact", 0.0), (0.9, 0.1), (0.95, 0.05), (0.999, 0.001)]
+)
+def test_adaptive_drawing_allows_what_the_probability_leaves(adaptive, allowed):
+    score = load(VOTES | {"score": {"adaptive": adaptive, "n": 30}}, where="x").score
+    assert score.stopping == {
+        "n": 30,
+        "k": 5,
+        "confidence": "margin",
+        "aggregation": "max",
+        "allowed": allowed,
+    }
+    assert load(VOTES, where="x").score.stopping is None
+
+
+@pytest.mark.parametrize("adaptive", [0.3, 1.0, "off", "yes", False])
+def test_no_other_word_for_adaptive(adaptive):
+    assert any("adaptive" in problem for problem in refusal(score={"adaptive": adaptive}))
+
+
+def test_adaptive_drawing_needs_an_order_of_ties():
+    assert any("ties" in p for p in refusal(score={"adaptive": "exact", "ties": "random"}))

@@ -128,6 +128,15 @@ def test_given_weights_score_without_votes_and_without_training(demo, tmp_path):
     pd.testing.assert_frame_equal(
         here, there[there["slide_id"] == "T2"].reset_index(drop=True), check_exact=False, atol=1e-6
     )
+    # Drawing no more PSSs than the scores need gives the same scores.
+    run.configure(score={"adaptive": "exact"})
+    run.run()
+    fewer = pd.read_parquet(folder / "results/scores/cores.parquet")
+    assert fewer["score"].tolist() == here["score"].tolist()
+    drawn = pd.read_parquet(folder / "results/logits/T2.parquet").groupby("core_id").size()
+    used = pd.read_parquet(folder / "results/scores/adaptive.parquet").set_index("core_id")
+    assert (used["pss_used"] <= drawn).all()
+    assert drawn.max() <= 10, "n of the score, not n_pss"
     # Weights that were trained on other PSSs are refused, before anything is written.
     run.configure(pss={"patch_px": 48})
     printed = run.fail()

@@ -1,5 +1,8 @@
 # The cache of logits.
 
+# With labels, the analysis of N and k needs all PSSs.
+STOPPING = None if CONFIG.labelled else CONFIG.score.stopping
+
 
 rule cache_logits:
     input:
@@ -25,9 +28,10 @@ rule cache_logits:
         resume=f"{RESULTS}/logits/resume/{{slide}}",
         spec=CONFIG.pss.model_dump(),
         options=CONFIG.inference.model_dump(),
+        stopping=STOPPING,
         seed=CONFIG.seed,
         accelerator=CONFIG.accelerator,
-        code=fingerprint("inference"),
+        code=fingerprint("inference", *(["stopping"] if STOPPING else [])),
     message:
         "Classifying the PSSs of slide {wildcards.slide}"
     script:

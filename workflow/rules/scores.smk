@@ -8,8 +8,14 @@ rule score:
         cores=expand(rules.detect_cores.output.cores, slide=SLIDES),
         after=AFTER_SPLIT,
     output:
+        **(
+            {"adaptive": f"{RESULTS}/scores/adaptive.parquet"}
+            if CONFIG.score.stopping
+            else {}
+        ),
         cores=f"{RESULTS}/scores/cores.parquet",
         patients=f"{RESULTS}/scores/patients.parquet",
+        # What stopping early saved, and changed where all PSSs are known.
     log:
         f"{LOGS}/score.log",
     benchmark:
@@ -20,9 +26,11 @@ rule score:
         mem_mb=2000,
         runtime=10,
     params:
-        options=CONFIG.score.model_dump(),
+        decision=CONFIG.score.decision,
+        stopping=CONFIG.score.stopping,
+        patient=CONFIG.score.patient,
         seed=CONFIG.seed,
-        code=fingerprint("decision"),
+        code=fingerprint("stopping"),
     message:
         "Scoring the cores"
     script:

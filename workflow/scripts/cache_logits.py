@@ -6,8 +6,10 @@ from her2pyramid.inference import cache_logits
 from her2pyramid.options import InferenceOptions
 from her2pyramid.pss import PssSpec
 from her2pyramid.steps import step
+from her2pyramid.stopping import StoppingRule
 
 slide = snakemake.wildcards.slide
+stopping = snakemake.params.stopping
 with step(f"cache_logits {slide}", snakemake.log[0]):
     cache_logits(
         Path(snakemake.input.store),
@@ -17,6 +19,7 @@ with step(f"cache_logits {slide}", snakemake.log[0]):
         spec=PssSpec(**snakemake.params.spec),
         seed=snakemake.params.seed,
         options=InferenceOptions(**snakemake.params.options),
+        stopping=stopping and StoppingRule(**stopping),
         resume=Path(snakemake.params.resume),
         code=snakemake.params.code,
         accelerator=snakemake.params.accelerator,

@@ -43,6 +43,23 @@ CORE_SCORES: Final = Table(
     key=("core_id",),
 )
 
+ADAPTIVE: Final = Table(
+    "adaptive drawing",
+    pa.schema(
+        [
+            column("core_id", pa.string(), "core"),
+            column("slide_id", pa.string(), "slide"),
+            column("n", pa.int32(), "PSSs without stopping early"),
+            column("pss_used", pa.int32(), "PSSs after which the score was settled"),
+            column("score_stopped", pa.int8(), "score 0-3 of these"),
+            column(
+                "score", pa.int8(), "score of all n; empty where they weren't drawn", optional=True
+            ),
+        ]
+    ),
+    key=("core_id",),
+)
+
 PATIENT_SCORES: Final = Table(
     "patient scores",
     pa.schema(
