@@ -30,9 +30,9 @@ def read_or_stop(read, *args, **kwargs):
         raise WorkflowError(f"her2pyramid cannot start.\n{error}") from None
 
 
-# For the jobs: threads that wait for one another give their CPU core up. By default they spin, and
-# where another process wants the core, training takes 20 times as long (docs/performance.md).
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# For the jobs: threads that wait for one another soon give their CPU core up. By default they spin
+# for long, and where other processes want the cores, training stalls (docs/performance.md).
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 CONFIG = read_or_stop(
     configuration.load, config, where=" and ".join(map(str, workflow.configfiles))

@@ -179,7 +179,8 @@ def _start(fabric: Fabric, job: TrainingJob) -> Progress:
         common.parameters(),
         lr=options.learning_rate,
         weight_decay=options.weight_decay,
-        fused=True,
+        # One kernel for all weights. A CPU gains little by it.
+        fused=fabric.device.type == "cuda",
     )
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=options.plateau_factor, patience=options.plateau_patience
