@@ -11,9 +11,9 @@ naive
 disk
     This project: the chunks that a PSS touches are decoded once each. So many threads, a PSS each.
 decode limit
-    Only reading those chunks' bytes and decoding them: no checksum, nothing copied.
+    Only reading those chunks and running their two codecs, checksum and Blosc: nothing copied.
 decode only
-    Decoding alone, of bytes that are in memory already.
+    Blosc alone, on bytes that are in memory already.
 memory
     From the decoded core, into memory that is used again.
 
@@ -41,6 +41,7 @@ import imagecodecs
 import numpy as np
 import synthetic_core
 import zarr
+from crc32c import crc32c
 from numpy.typing import NDArray
 
 from her2pyramid.cores import CoreStore
@@ -132,15 +133,16 @@ def measured(
 
         def decode_only(thread: int, pss: int) -> None:
             for file, start, length in limits[pss]:
-                stored: Any = contents[file][start : start + length]
-                imagecodecs.blosc_decode(stored, out=chunk[thread], numthreads=1)
+                part: Any = contents[file][start : start + length]
+                imagecodecs.blosc_decode(part, out=chunk[thread], numthreads=1)
 
         def limit(thread: int, pss: int) -> None:
             for path, of_file in groupby(limits[pss], key=itemgetter(0)):
                 with path.open("rb") as file:
                     for _, start, length in of_file:
-                        stored = os.pread(file.fileno(), length, start)
-                        imagecodecs.blosc_decode(stored, out=chunk[thread], numthreads=1)
+                        stored: Any = memoryview(os.pread(file.fileno(), length + 4, start))
+                        crc32c(stored)
+                        imagecodecs.blosc_decode(stored[:-4], out=chunk[thread], numthreads=1)
 
         ways: dict[str, Callable[[Sequence[int]], Any]] = {
             "naive_alone": lambda which: [naive(0, pss) for pss in which],
