@@ -1,7 +1,8 @@
 """A core for benchmarks, made where it is measured: tissue-like pixels, about as compressible.
 
-Stored as a core it takes about 0.6 of its bytes with zstd and 0.8 with lz4; a region of HER2-A, with
-glass between the cores, 0.49 and 0.74. It looks like tissue from far away, and is for timing alone.
+Stored as a core it takes about 0.6 of its bytes with zstd and 0.8 with lz4; a region of HER2-A,
+with glass between the cores, 0.49 and 0.74. It looks like tissue from far away, and is for timing
+alone.
 """
 
 from __future__ import annotations
