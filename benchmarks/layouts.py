@@ -36,7 +36,7 @@ import numpy as np
 import zarr
 import zarr.codecs
 from numpy.typing import NDArray
-from sampler import core_pixels, tell
+from sampler import add_core_options, core_pixels, tell
 
 from her2pyramid.shards import ShardedLevel
 
@@ -76,10 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--slide", type=Path, help="cut the core from this slide")
-    parser.add_argument("--x", type=int, default=0)
-    parser.add_argument("--y", type=int, default=0)
-    parser.add_argument("--side", type=int, default=10_048, help="pixels")
+    add_core_options(parser)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, help="folder for a dated file")
     wanted = parser.parse_args()

@@ -57,10 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--slide", type=Path, help="cut the core from this slide")
-    parser.add_argument("--x", type=int, default=0)
-    parser.add_argument("--y", type=int, default=0)
-    parser.add_argument("--side", type=int, default=10_048, help="pixels")
+    add_core_options(parser)
     parser.add_argument("--patch", type=int, default=512, help="pixels")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pss", type=int, default=8, help="PSSs a repeat")
@@ -93,6 +90,14 @@ def main() -> None:
         },
         wanted.out,
     )
+
+
+def add_core_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say which core :func:`core_pixels` makes or cuts out."""
+    parser.add_argument("--slide", type=Path, help="cut the core from this slide")
+    parser.add_argument("--x", type=int, default=0)
+    parser.add_argument("--y", type=int, default=0)
+    parser.add_argument("--side", type=int, default=10_048, help="pixels")
 
 
 def core_pixels(slide: Path | None, x: int, y: int, side: int) -> NDArray[np.uint8]:

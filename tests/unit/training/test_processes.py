@@ -47,7 +47,7 @@ def test_two_processes_of_a_node_give_the_single_process_result(cohort, tmp_path
     job = cohort.job(tmp_path / "two", loss=loss, devices=2, **UNEVEN)
     train_in_processes(job)
     assert_alike(alone, results(tmp_path / "two"))
-    # It matters: without the other half of a batch, the statistics would be others.
+    # The tolerance says something: after the first epoch weights still move far more than it.
     start, _ = cohort.run(tmp_path / "short", loss=loss, max_epochs=1, batch=5)
     moved = max((alone[0][name].float() - start[name].float()).abs().max().item() for name in start)
     assert moved > 1e-2
