@@ -58,8 +58,9 @@ lock: ## resolve the lock files and conda files anew (needs uv)
 		--constraint envs/dev.lock.txt --group build pyproject.toml -o envs/run.lock.txt
 	$(PYTHON) envs/write_conda.py
 
-schemas: $(VENV)/.installed ## generate workflow/schemas from the configuration's types
+schemas: $(VENV)/.installed ## generate workflow/schemas and docs/tables.md from the types
 	$(BIN)/python -m her2pyramid.config
+	$(BIN)/python -m her2pyramid.provenance.dictionary docs/tables.md
 
 clean: ## remove results of the demo (set-up stays)
 	rm -rf results

@@ -32,8 +32,12 @@ if TRAINS:
 
 include: "workflow/rules/inference.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/baselines.smk"
 include: "workflow/rules/model.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/provenance.smk"
+# After the record of the run, which lists what `all` makes.
+include: "workflow/rules/ablations.smk"
 
 
 rule all:
@@ -41,6 +45,7 @@ rule all:
     input:
         rules.report.output,
         rules.model_card.output if TRAINS else [],
+        rules.run_crate.output,
 
 
 rule dearray:
@@ -53,6 +58,15 @@ rule onnx:
     # The network for programs without PyTorch, checked against it.
     input:
         rules.export_onnx.output,
+
+
+if ABLATIONS:
+
+    rule ablations:
+        # Two more networks, which see a part of each PSS, beside the first: docs/ablations.md
+        input:
+            rules.compare_ablations.output,
+            rules.plot_ablations.output,
 
 
 if CONFIG.labelled:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-GPU_RULES: Final = ("train", "cache_logits")
+GPU_RULES: Final = ("train", "cache_logits", "train_ablation", "cache_logits_ablation")
 CHECKPOINT: Final = "split"
 REHEARSED: Final = ("consensus", CHECKPOINT)
 PICTURE_RULES: Final = frozenset(

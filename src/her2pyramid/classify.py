@@ -48,6 +48,12 @@ class DeviceCore:
     levels: Mapping[int, Tensor]
     whole: Tensor | None
 
+    @property
+    def device(self) -> torch.device:
+        """Where the pixels are."""
+        held = (*self.levels.values(), self.whole)
+        return next(pixels.device for pixels in held if pixels is not None)
+
 
 def on_device(sampler: PssSampler, levels: Mapping[int, Any], device: torch.device) -> DeviceCore:
     """Copy what PSSs are cut from to a device."""
@@ -75,8 +81,7 @@ def gather_on_device(
     -------
     (PSSs, channels, patch_px, patch_px) uint8: what :func:`her2pyramid.pss.gather` gives.
     """
-    size = spec.patch_px
-    device = next(iter(core.levels.values())).device
+    size, device = spec.patch_px, core.device
     out = torch.empty((len(where), spec.n_patches, 3, size, size), dtype=torch.uint8, device=device)
     rgb = torch.arange(3, device=device)
     first = 0

@@ -23,10 +23,13 @@ from her2pyramid.inputs import CorrectionRow, MapRow, Row, SlideRow, SplitRow
 from her2pyramid.labels.consensus import Rule
 from her2pyramid.labels.read_files import ReadFile
 from her2pyramid.labels.words import Vocabulary
-from her2pyramid.nk.grid import grid
+from her2pyramid.nk.grid import PROTOCOL, grid
 from her2pyramid.options import InferenceOptions, ModelOptions, TrainingOptions
 from her2pyramid.pss import PssSpec
 from her2pyramid.shards import Codec
+
+CHOSEN: Final = "validation"
+"""N and k that are chosen on the validation cores."""
 
 
 class Section(BaseModel):
@@ -131,8 +134,14 @@ class Model(ModelOptions):
 class Score(Section):
     """The final score of a core from its PSSs."""
 
-    n: Annotated[int, Field(ge=1, description="PSSs of a core")] = 20
-    k: Annotated[int, Field(ge=1, description="most confident of them that count")] = 5
+    n: Annotated[
+        Annotated[int, Field(ge=1)] | Literal["validation"],
+        Field(description="PSSs of a core; validation: chosen on the validation cores"),
+    ] = 20
+    k: Annotated[
+        Annotated[int, Field(ge=1)] | Literal["validation"],
+        Field(description="most confident of them that count; validation: chosen with n"),
+    ] = 5
     confidence: Annotated[
         Confidence, Field(description="what makes a prediction confident; margin is the paper's")
     ] = "margin"
@@ -154,25 +163,46 @@ class Score(Section):
     ] = None
 
     @model_validator(mode="after")
+    def _both_chosen(self) -> Self:
+        if (self.n == CHOSEN) != (self.k == CHOSEN):
+            raise ValueError("n and k are chosen together: set both to validation, or neither")
+        return self
+
+    @property
+    def fixed(self) -> tuple[int, int] | None:
+        """N and k, if the configuration gives them."""
+        return None if isinstance(self.n, str) or isinstance(self.k, str) else (self.n, self.k)
+
+    @model_validator(mode="after")
     def _ordered_ties(self) -> Self:
         if self.adaptive is not None and self.ties == "random":
             raise ValueError("adaptive needs ties: index, an order that later PSSs don't change")
         return self
 
     @property
-    def stopping(self) -> dict[str, Any] | None:
-        """When a core's score is settled (:class:`her2pyramid.adaptive.StoppingRule`)."""
+    def allowed_risk(self) -> float | None:
+        """The risk at which no more PSSs are drawn (:mod:`her2pyramid.adaptive`)."""
         if self.adaptive is None:
             return None
         # Rounded: as floats 1 - 0.9 is less than 2/20.
-        allowed = 0.0 if self.adaptive == "exact" else round(1 - self.adaptive, 12)
-        kept = {"n", "k", "confidence", "aggregation"}
-        return {**self.model_dump(include=kept), "allowed": allowed}
+        return 0.0 if self.adaptive == "exact" else round(1 - self.adaptive, 12)
+
+    @property
+    def stopping(self) -> dict[str, Any] | None:
+        """When a core's score is settled (:class:`her2pyramid.stopping.StoppingRule`).
+
+        None also where N and k are still to be chosen.
+        """
+        if self.allowed_risk is None or self.fixed is None:
+            return None
+        n, k = self.fixed
+        how = {"confidence": self.confidence, "aggregation": self.aggregation}
+        return {"n": n, "k": k, **how, "allowed": self.allowed_risk}
 
     @property
     def decision(self) -> dict[str, Any]:
-        """How the score of a core comes from its PSSs."""
-        return self.model_dump(include={"n", "k", "confidence", "aggregation", "ties"})
+        """How the score of a core comes from its N PSSs, whatever N and k."""
+        return self.model_dump(include={"confidence", "aggregation", "ties"})
 
 
 def _expand(value: Any) -> Any:
@@ -208,7 +238,7 @@ class Intervals(Section):
 
 
 class Nk(Section):
-    """The Monte Carlo analysis of N and k."""
+    """The analysis of N and k."""
 
     n: Annotated[Numbers, Field(description="values of N, at the fixed k")] = tuple(range(1, 201))
     fixed_k: Annotated[int, Field(ge=1)] = 5
@@ -223,6 +253,18 @@ class Nk(Section):
     with_replacement: Annotated[
         bool, Field(description="draw PSSs from the cached ones with replacement")
     ] = False
+    margin: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="chosen is the smallest N within this of the best validation accuracy",
+        ),
+    ] = 0.005
+    surface_draws: Annotated[
+        int,
+        Field(ge=2, description="draws for aggregations that no exact law serves, on the surface"),
+    ] = 50
 
 
 def _read_files(value: Any) -> Any:
@@ -287,11 +329,9 @@ class Config(Section):
     @model_validator(mode="after")
     def _enough_pss(self) -> Self:
         cached = self.inference.n_pss
-        asked = {
-            "score.n": self.score.n,
-            "nk.fixed_n": self.nk.fixed_n,
-            "nk.n": max(self.nk.n),
-        }
+        asked = {"nk.fixed_n": self.nk.fixed_n, "nk.n": max(self.nk.n)}
+        if self.score.fixed:
+            asked["score.n"] = self.score.fixed[0]
         for key, n in asked.items():
             if n > cached:
                 raise ValueError(
@@ -299,17 +339,28 @@ class Config(Section):
                 )
         return self
 
-    @property
-    def nk_confusions(self) -> list[tuple[int, int]]:
-        """Settings (N, k) whose extreme and median runs get confusion matrices."""
-        settings = [(self.score.n, self.nk.fixed_k), (self.nk.fixed_n, self.nk.fixed_k)]
-        return list(dict.fromkeys(settings))
+    @model_validator(mode="after")
+    def _chosen_with_labels(self) -> Self:
+        if not self.labelled and self.score.fixed is None:
+            raise ValueError(
+                "without votes nothing can be chosen on validation cores: give score.n and score.k "
+                "as numbers (the model card tells those that were chosen)"
+            )
+        return self
 
     @property
     def nk_settings(self) -> list[tuple[int, int]]:
-        """All settings (N, k) of the Monte Carlo analysis, each once."""
-        settings = grid(ns=self.nk.n, k=self.nk.fixed_k, ks=self.nk.k, n=self.nk.fixed_n)
-        return list(dict.fromkeys(settings + self.nk_confusions))
+        """The settings (N, k) of the paper's two slices, each once."""
+        return grid(ns=self.nk.n, k=self.nk.fixed_k, ks=self.nk.k, n=self.nk.fixed_n)
+
+    @property
+    def nk_marked(self) -> tuple[int, int]:
+        """The N marked in the slice over N, and the k marked in the slice over k.
+
+        N is the one that the configuration scores with, else the paper's.
+        """
+        n, _ = self.score.fixed or PROTOCOL
+        return min(n, self.inference.n_pss), self.nk.fixed_k
 
     @property
     def labelled(self) -> bool:
@@ -335,17 +386,10 @@ def load(values: Mapping[str, Any], *, where: str | Path) -> Config:
     try:
         config = Config.model_validate(dict(values))
     except ValidationError as error:
-        problems = []
-        for e in error.errors():
-            key = ".".join(str(part) for part in e["loc"])
-            text = str(e["msg"]).removeprefix("Value error, ")
-            if e["type"] == "extra_forbidden":
-                text = "unknown key"
-            elif key and isinstance(e["input"], str | int | float):
-                text = f"{e['input']!r}: {text}"
-            problems.append(f"{key}: {text}" if key else text)
         raise Her2PyramidError(
-            problems, where=where, remedy="mend these keys; config/config.yaml explains each"
+            _problems(error, values),
+            where=where,
+            remedy="mend these keys; config/config.yaml explains each",
         ) from error
     if not config.labelled and config.model.weights is None:
         raise Her2PyramidError(
@@ -355,6 +399,34 @@ def load(values: Mapping[str, Any], *, where: str | Path) -> Config:
             "model.weights",
         )
     return config
+
+
+def _problems(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
+    """What is wrong, key by key."""
+    texts: dict[str, list[str]] = {}
+    for e in error.errors():
+        key = _key(e["loc"], values)
+        text = str(e["msg"]).removeprefix("Value error, ")
+        if e["type"] == "extra_forbidden":
+            text = "unknown key"
+        elif key and isinstance(e["input"], str | int | float):
+            text = text if key in texts else f"{e['input']!r}: {text}"
+        texts.setdefault(key, []).append(text)
+    return [f"{key}: {', or '.join(found)}" if key else found[0] for key, found in texts.items()]
+
+
+def _key(location: tuple[int | str, ...], values: Any) -> str:
+    """A place in the values; what pydantic adds to it, the kinds that a value may have, is cut."""
+    parts: list[str] = []
+    for part in location:
+        if not isinstance(values, Mapping | list | tuple):
+            break
+        parts.append(str(part))
+        try:
+            values = values[part]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            break
+    return ".".join(parts)
 
 
 TABLES: Final[dict[str, type[Row]]] = {

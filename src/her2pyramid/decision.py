@@ -11,7 +11,7 @@ than numbers near 1: two predictions with margins of 1 - 1e-20 and 1 - 1e-25 sta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 from zlib import crc32
 
 import numpy as np
@@ -27,6 +27,9 @@ Confidence = Literal["margin", "top1", "entropy", "logit_gap"]
 Aggregation = Literal["max", "mode", "mean_probability", "median"]
 Ties = Literal["index", "random"]
 PatientRule = Literal["max", "mean", "worst_agreed"]
+
+CONFIDENCES: Final[tuple[Confidence, ...]] = get_args(Confidence)
+AGGREGATIONS: Final[tuple[Aggregation, ...]] = get_args(Aggregation)
 
 
 def probabilities(logits: ArrayLike) -> NDArray[np.float64]:
@@ -117,6 +120,38 @@ def rank(
         return np.argsort(doubts, axis=-1, kind="stable")
     shuffled = np.random.default_rng(seed).random(doubts.shape)
     return np.lexsort((shuffled, doubts), axis=-1)
+
+
+def rank_cores(
+    logits: NDArray[np.floating[Any]],
+    core_ids: Sequence[str] | pd.Series,
+    *,
+    confidence: Confidence = "margin",
+    ties: Ties = "index",
+    seed: int = 0,
+) -> NDArray[np.intp]:
+    """Order the predictions of many cores, each by itself, whatever other cores there are.
+
+    Parameters
+    ----------
+    logits
+        Shape (cores, M, 4).
+    core_ids
+        The cores' ids. Random ties are drawn from the seed and the core id.
+    confidence, ties, seed
+        See :func:`rank`.
+
+    Returns
+    -------
+    ndarray of intp, shape (cores, M)
+    """
+    if ties == "index":
+        return rank(logits, confidence=confidence)
+    orders = [
+        rank(one, confidence=confidence, ties=ties, seed=(seed, crc32(core.encode())))
+        for core, one in zip(core_ids, logits, strict=True)
+    ]
+    return np.array(orders, dtype=np.intp).reshape(logits.shape[:2])
 
 
 def final_score(
@@ -239,16 +274,8 @@ def score_cores(
             where="the logits",
             remedy="the logits are older than the core tables: delete them and run again",
         )
-    if ties == "index":
-        order = rank(values, confidence=confidence)
-    else:
-        order = np.array(
-            [
-                rank(one, confidence=confidence, ties=ties, seed=(seed, crc32(core.encode())))
-                for core, one in zip(named["core_id"], values, strict=True)
-            ],
-            dtype=np.intp,
-        ).reshape(values.shape[:2])
+    ids = named["core_id"]
+    order = rank_cores(values, ids, confidence=confidence, ties=ties, seed=seed)
     kcs = np.take_along_axis(values, order[:, :k, None], axis=1)
     table = pd.DataFrame(
         {

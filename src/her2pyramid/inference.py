@@ -159,6 +159,9 @@ def _logits(
     stopping: Stopping | None,
 ) -> NDArray[np.float32]:
     """Logits of the first PSSs of a core: all that are wanted, or as many as settle its score."""
+    if not sampler.spec.levels:
+        # Without patches all PSSs of a core are one picture.
+        return np.repeat(classifier.logits(sampler, core, range(1)), wanted, axis=0)
     step = STEP_PSS if stopping else wanted
     parts: list[NDArray[np.float32]] = []
     for first in range(0, wanted, step):

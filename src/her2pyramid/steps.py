@@ -18,10 +18,10 @@ def by_slide(slides: Sequence[str], paths: Sequence[str]) -> dict[str, Path]:
     return dict(zip(slides, map(Path, paths), strict=True))
 
 
-def figure_files(pair: Sequence[str]) -> dict[str, Path]:
-    """The two files of a figure, SVG and PNG, as the plotting functions take them."""
-    svg, png = map(Path, pair)
-    return {"svg": svg, "png": png}
+def figure_files(files: Sequence[str]) -> dict[str, Path]:
+    """The files of a figure, SVG, PNG and its data, as the plotting functions take them."""
+    svg, png, data = map(Path, files)
+    return {"svg": svg, "png": png, "data": data}
 
 
 @contextmanager

@@ -12,9 +12,9 @@ import pandas as pd
 
 from her2pyramid import cores as core_stores
 from her2pyramid.agreement.tables import agreement_tables
-from her2pyramid.decision import score_cores
+from her2pyramid.decision import AGGREGATIONS, CONFIDENCES, score_cores
+from her2pyramid.evaluation.evaluate import evaluate_split
 from her2pyramid.evaluation.label_noise import accuracy_by_pattern, compare_with_readers
-from her2pyramid.evaluation.metrics import evaluate_split
 from her2pyramid.labels.flow import flow_table
 from her2pyramid.labels.reads import Read, re_reads, reads_table
 from her2pyramid.pss import PatchLevel, PssSpec
@@ -25,8 +25,16 @@ from her2pyramid.tables.history import HISTORY
 from her2pyramid.tables.label_noise import BY_PATTERN, READER_COMPARISON
 from her2pyramid.tables.labels import CONSENSUS, FLOW, SPLIT
 from her2pyramid.tables.logits import LOGIT_COLUMNS, LOGITS
-from her2pyramid.tables.metrics import CONFUSION_MATRIX, METRICS
-from her2pyramid.tables.nk import ACCURACY, CONFUSION
+from her2pyramid.tables.metrics import (
+    BASELINES,
+    BY_PATIENT,
+    BY_SLIDE,
+    CALIBRATION,
+    CONFUSION_MATRIX,
+    COVERAGE,
+    METRICS,
+)
+from her2pyramid.tables.nk import ACCURACY, CONFUSION, CORE_CHANCES, SELECTION, SURFACE
 from her2pyramid.tables.pictures import PICTURE_PAIRS
 from her2pyramid.tables.reads import READS
 from her2pyramid.tables.scores import CORE_SCORES
@@ -35,6 +43,7 @@ SPEC = PssSpec(patch_px=64, levels=(PatchLevel(downsample=1, count=6),))
 N, K, N_PSS = 4, 3, 6
 FIXED_N, KS = 6, (1, 2, 3, 4, 5, 6)
 SIDE_PX = 256
+RESAMPLES = 200
 MPP = 0.5
 
 
@@ -86,10 +95,12 @@ def make(
     tables = pd.concat([CORES.read(path) for path in made.cores.values()])
     scored = score_cores(logits, tables, n=N, k=K)
     CORE_SCORES.write(scored, made.core_scores)
-    metrics, confusion = evaluate_split(cores, scored)
-    METRICS.write(metrics, made.metrics)
-    CONFUSION_MATRIX.write(confusion, made.confusion)
+    confusion = _write_evaluation(made, cores, scored, logits)
     _write_nk(made, confusion, len(cores))
+    _write_selection(made)
+    _write_surface(made)
+    _write_chances(made, cores, scored)
+    _write_baselines(made)
     _write_labels(made, cores)
     _write_history(made)
     return made
@@ -164,11 +175,12 @@ def _write_slides(made: Results, cores: pd.DataFrame, number: pd.Series) -> None
 
 def _write_logits(made: Results, cores: pd.DataFrame, wrong: Sequence[str]) -> pd.DataFrame:
     tables = []
-    for core in cores.itertuples():
+    for number, core in enumerate(cores.itertuples()):
         step = -1 if core.label == 3 else 1
         said = core.label + step * (core.core_id in wrong)
         values = np.zeros((N_PSS, N_CLASSES), np.float32)
-        values[:, said] = 4
+        # No two neighbours are equally sure.
+        values[:, said] = 4 - 0.1 * (number % 12)
         values[1] = 0
         values[1, max(said - 1, 0)] = 1
         table = pd.DataFrame(values, columns=LOGIT_COLUMNS)
@@ -193,6 +205,22 @@ def _write_logits(made: Results, cores: pd.DataFrame, wrong: Sequence[str]) -> p
     return logits
 
 
+def _write_evaluation(
+    made: Results, cores: pd.DataFrame, scored: pd.DataFrame, logits: pd.DataFrame
+) -> pd.DataFrame:
+    """Write the tables of the evaluation; gives the confusion matrix."""
+    found = evaluate_split(
+        cores[SPLIT.columns], scored, logits, resamples=RESAMPLES, draws=200, seed=0
+    )
+    METRICS.write(found.metrics, made.metrics)
+    CONFUSION_MATRIX.write(found.confusion, made.confusion)
+    CALIBRATION.write(found.calibration, made.calibration)
+    COVERAGE.write(found.coverage, made.coverage)
+    BY_SLIDE.write(found.slides, made.slides)
+    BY_PATIENT.write(found.patients, made.patients)
+    return found.confusion
+
+
 def _write_nk(made: Results, confusion: pd.DataFrame, n_cores: int) -> None:
     right = int(confusion.loc[confusion["label"] == confusion["predicted"], "count"].sum())
     settings = dict.fromkeys([(n, K) for n in range(1, N_PSS + 1)] + [(FIXED_N, k) for k in KS])
@@ -212,6 +240,71 @@ def _write_nk(made: Results, confusion: pd.DataFrame, n_cores: int) -> None:
         for which in ("min", "median", "max")
     ]
     CONFUSION.write(pd.concat(draws), made.nk_confusion)
+
+
+def _write_selection(made: Results) -> None:
+    row = {
+        "n": N,
+        "k": K,
+        "chosen_on": "val",
+        "reason": "the smallest N within 0.5 points of the best mean accuracy",
+        "val_cores": 31,
+        "val_accuracy": 0.875,
+        "margin": 0.005,
+        "best_n": FIXED_N,
+        "best_k": 1,
+        "best_accuracy": 0.8787,
+    }
+    SELECTION.write(pd.DataFrame([row]), made.selection)
+
+
+def _write_surface(made: Results) -> None:
+    """Accuracies that rise with N and fall with k, best at N = 6, k = 1, by any protocol."""
+    rows = [
+        (split, confidence, aggregation, n, k, 0.7 + 0.04 * n - 0.03 * k - 0.005 * i, se)
+        for split in ("val", "test")
+        for i, confidence in enumerate(CONFIDENCES)
+        for aggregation, se in zip(AGGREGATIONS, (0.0, 0.004, 0.002, 0.0), strict=True)
+        for n in range(1, N_PSS + 1)
+        for k in range(1, n + 1)
+    ]
+    table = pd.DataFrame(rows, columns=SURFACE.columns)
+    SURFACE.write(table.astype({"n": "int32", "k": "int32"}), made.surface)
+
+
+def _write_chances(made: Results, cores: pd.DataFrame, scored: pd.DataFrame) -> None:
+    """A core that is scored wrongly is right in 12 % of draws, any other always."""
+    score = scored.set_index("core_id").loc[cores["core_id"], "score"].to_numpy()
+    labels = cores["label"].to_numpy()
+    correct = np.where(score == labels, 1.0, 0.12)
+    chances = np.zeros((len(cores), N_CLASSES))
+    chances[np.arange(len(cores)), score] = 1 - correct
+    chances[np.arange(len(cores)), labels] = correct
+    table = pd.DataFrame(chances, columns=[f"p_{score}" for score in range(N_CLASSES)])
+    table = table.assign(
+        core_id=cores["core_id"], label=labels, n=np.int32(N), k=np.int32(K), p_correct=correct
+    )
+    CORE_CHANCES.write(table, made.chances)
+
+
+def _write_baselines(made: Results) -> None:
+    """Two plain methods, 30 and 10 points behind the network by every metric."""
+    names = ("accuracy", "balanced_accuracy", "quadratic_weighted_kappa")
+    own = METRICS.read(made.metrics).set_index("metric")
+    parts = []
+    for method, behind in (("network", 0.0), ("majority", 0.3), ("stain", 0.1)):
+        rows = own.loc[list(names), ["value", "n", "low", "high"]].reset_index()
+        rows[["value", "low", "high"]] -= behind
+        lead = np.nan if method == "network" else behind
+        parts.append(
+            rows.assign(
+                method=method,
+                difference=lead,
+                difference_low=lead - 0.05,
+                difference_high=lead + 0.05,
+            )
+        )
+    BASELINES.write(pd.concat(parts), made.baselines)
 
 
 def _write_labels(made: Results, cores: pd.DataFrame) -> None:

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+
+from her2pyramid import decision
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,3 +84,42 @@ def test_gpu(tmp_path):
     assert all(row["seconds"] > row["of_it_decoding"] > 0 for row in found["cores"])
     assert [row["pss"] for row in found["epoch"]] == [24, 24, 24, 192]
     assert all(0 <= row["share_waiting"] < 1 for row in found["epoch"])
+
+
+@pytest.mark.slow
+def test_nk(tmp_path):
+    """At N = 8 of 8 PSSs a draw is all of them, and nothing is left to chance."""
+    rng = np.random.default_rng(5)
+    logits = rng.normal(scale=2, size=(6, 8, 4)).astype(np.float32)
+    labels = [0, 1, 2, 3, 3, 2]
+    ids = [f"C{i}" for i in range(6)]
+    table = pd.DataFrame(logits.reshape(-1, 4), columns=[f"logit_{s}" for s in range(4)])
+    table["core_id"], table["pss"] = np.repeat(ids, 8), np.tile(np.arange(8), 6)
+    table.to_parquet(tmp_path / "logits.parquet")
+    cores = pd.DataFrame({"core_id": ids, "patient_id": ids, "label": labels, "other": "x"})
+    cores.to_parquet(tmp_path / "labels.parquet")
+    done = subprocess.run(
+        [
+            *(sys.executable, "benchmarks/nk.py", "--draws", "50", "--repeats", "1"),
+            *("--logits", tmp_path / "logits.parquet", "--labels", tmp_path / "labels.parquet"),
+            *("--out", tmp_path / "out"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["cores"] == 6
+    assert found["p_correct_at"] == [8, 5]
+    assert found["monte_carlo_s"] > 0
+    assert found["exact_s"] > 0
+    final = [decision.final_score(core, n=8, k=5) for core in logits]
+    right = np.array(final) == labels
+    chances = pd.read_parquet(tmp_path / "out/cores.parquet").set_index("core_id")["p_correct"]
+    assert chances[ids].tolist() == pytest.approx(right.astype(float), abs=1e-12)
+    accuracy = pd.read_parquet(tmp_path / "out/accuracy.parquet")
+    all_drawn = accuracy[(accuracy["n"] == 8) & (accuracy["k"] == 5)].set_index("method")
+    assert set(all_drawn.index) == {"exact", "monte_carlo"}
+    assert all_drawn["mean"].tolist() == pytest.approx([right.mean()] * 2)

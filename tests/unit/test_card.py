@@ -15,13 +15,12 @@ import yaml
 
 from her2pyramid import config as configuration
 from her2pyramid.config import Config
-from her2pyramid.evaluation.intervals import metric_intervals
 from her2pyramid.model import build, save
 from her2pyramid.options import ModelOptions
 from her2pyramid.report.card import build_card, config_digest
 from her2pyramid.report.render import code
 from her2pyramid.tables.labels import CONSENSUS, SPLIT
-from her2pyramid.tables.scores import CORE_SCORES
+from her2pyramid.tables.metrics import METRICS
 
 from . import synthetic_results as made
 
@@ -138,35 +137,56 @@ def test_it_counts_the_data(card: Cards) -> None:
     assert "comes from the 2 slides above that have cores in train or val" in prose(card())
 
 
-def test_it_tells_the_metrics_with_intervals(card: Cards, results: made.Results) -> None:
-    text = card(intervals={"resamples": 200})
+def test_it_tells_the_metrics_with_both_uncertainties(card: Cards, results: made.Results) -> None:
+    text = card(intervals={"resamples": 200}, nk={"draws": 300})
     rows = {(row[0], row[1]): row[2:] for row in tables(text)[-1][1:]}
-    assert {key: (row[0], row[2]) for key, row in rows.items()} == {
+    measured = METRICS.read(results.metrics)
+    assert (
+        len(rows)
+        == (~measured["metric"].isin(["adjacent_accuracy", "adjacent_accuracy_both"])).sum()
+    )
+    told = {
         ("Accuracy", ""): ("91.3 % (21 of 23)", "23"),
         ("Balanced accuracy", ""): ("0.938", "23"),  # of 0.75, 1, 1 and 1
         # Disagreement seen 2; by chance, 8, 6, 5, 4 labelled and 6, 8, 5, 4 predicted: 1218 / 23.
         ("Quadratic-weighted kappa", ""): ("0.962", "23"),
+        ("Mean error in steps", ""): ("0.087", "23"),  # 2 / 23
+        ("Two or more steps off", ""): ("0.0 % (0 of 23)", "23"),
         ("Sensitivity", "0"): ("6 of 8", "8"),
-        ("Sensitivity", "1+"): ("6 of 6", "6"),
-        ("Sensitivity", "2+"): ("5 of 5", "5"),
-        ("Sensitivity", "3+"): ("4 of 4", "4"),
-        ("Specificity", "0"): ("15 of 15", "15"),
         ("Specificity", "1+"): ("15 of 17", "17"),
-        ("Specificity", "2+"): ("18 of 18", "18"),
-        ("Specificity", "3+"): ("19 of 19", "19"),
+        ("Positive predictive value", "1+"): ("6 of 8", "8"),
+        ("Negative predictive value", "0"): ("15 of 17", "17"),
+        ("Cut between the two: on the right side", "0 vs 1+"): ("91.3 % (21 of 23)", "23"),
+        ("Cut: positive percent agreement", "at least 1+"): ("15 of 15", "15"),
+        ("Cut: negative percent agreement", "at least 1+"): ("6 of 8", "8"),
     }
-    test, scores = SPLIT.read(results.test), CORE_SCORES.read(results.core_scores)
-    ends = metric_intervals(test, scores, resamples=200, seed=0).set_index(["metric", "scores"])
+    assert {key: (rows[key][0], rows[key][3]) for key in told} == told
+    ends = measured.set_index(["metric", "scores"])
     low, high = ends.loc[("accuracy", "all"), ["low", "high"]]
     assert rows["Accuracy", ""][1] == f"{100 * low:.1f} to {100 * high:.1f} %"
     low, high = ends.loc[("quadratic_weighted_kappa", "all"), ["low", "high"]]
     assert rows["Quadratic-weighted kappa", ""][1] == f"{low:.3f} to {high:.3f}"
     assert rows["Sensitivity", "3+"][1] == "\N{EN DASH}", "all right: no interval without width"
+    low, high = ends.loc[("accuracy", "all"), ["draw_low", "draw_high"]]
+    assert rows["Accuracy", ""][2] == f"{100 * low:.1f} to {100 * high:.1f} %"
+    assert rows["Brier score (0 to 2, four scores)", ""][2] == "\N{EN DASH}"
     words = prose(text)
     assert "23 test cores of 12 patients, at N = 4, k = 3" in words
     assert "from 200 bootstrap resamples of the test patients" in words
-    assert "They don't hold the spread that comes from sampling PSSs" in words
+    assert "95 % of 300 draws of 4 of their cached PSSs" in words
     assert "So few cores" not in words
+
+
+def test_n_and_k_are_those_used(card: Cards) -> None:
+    text = card(score={"n": "validation", "k": "validation"})
+    assert "at N = 4, k = 3" in prose(text)
+    assert "N = 4 PSSs: of the k = 3 most confident" in prose(text)
+    block = re.search(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    assert block
+    assert (yaml.safe_load(block[1])["score"]["n"], yaml.safe_load(block[1])["score"]["k"]) == (
+        4,
+        3,
+    )
 
 
 def test_it_tells_how_the_network_was_trained(card: Cards) -> None:

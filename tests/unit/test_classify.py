@@ -40,9 +40,11 @@ def expected(core):
         return NET(torch.from_numpy(pixels)).numpy()
 
 
-@pytest.mark.parametrize("whole_core", [True, False])
-def test_pixels_cut_out_on_the_device_are_those_of_the_sampler(make_store, whole_core):
-    spec = SPEC.model_copy(update={"whole_core": whole_core})
+@pytest.mark.parametrize(
+    "changes", [{}, {"whole_core": False}, {"levels": ()}], ids=["all", "patches", "whole core"]
+)
+def test_pixels_cut_out_on_the_device_are_those_of_the_sampler(make_store, changes):
+    spec = SPEC.model_copy(update=changes)
     store, _ = make_store({"C1": 0.5})
     decoded = decode_core(CoreStore(store, "C1"), spec)
     sampler = PssSampler(decoded, spec, seed=2, stream="inference")

@@ -60,15 +60,19 @@ def test_the_paper_in_paper_yaml():
     assert config.pss.patch_px == 512
     assert config.model.architecture == "densenet201"
     assert (config.training.batch, config.training.learning_rate) == (12, 1e-5)
-    assert (config.score.n, config.score.k, config.inference.n_pss) == (20, 5, 300)
+    # The paper's own N and k, 20 and 5, were found on its test cores.
+    assert (config.score.fixed, config.inference.n_pss) == (None, 300)
+    assert (config.nk.fixed_n, config.nk.fixed_k) == (200, 5)
     assert config.nk.n == tuple(range(1, 201))
     assert config.nk.k == (*range(1, 21), 30, 50, 100)
     assert len(config.nk_settings) == 222  # (200, 5) is in both sweeps
     assert config.nk.draws == 10_000
     assert config.split.fractions == (0.647, 0.117, 0.236)
-    # The defaults are the paper's too.
+    # The defaults are the paper's too, with the N and k that it came to.
     defaults = load({"votes": config.votes, "slides": config.slides}, where="x")
-    assert defaults.model_dump(exclude={"training"}) == config.model_dump(exclude={"training"})
+    assert defaults.score.fixed == (20, 5)
+    besides = {"training": True, "score": {"n", "k"}}
+    assert defaults.model_dump(exclude=besides) == config.model_dump(exclude=besides)
 
 
 def test_the_schemas_are_those_that_the_types_generate():
@@ -86,7 +90,10 @@ def test_unknown_and_wrong_keys_are_all_named():
     assert "seeed: unknown key" in text
     assert "pss.grid: unknown key" in text
     assert "pss.patch_px: 'big'" in text
-    assert "score.n: 0" in text
+    assert (
+        "score.n: 0: Input should be greater than or equal to 1, or Input should be 'validation'"
+        in text
+    )
     assert "accelerator: 'tpu'" in text
 
 
@@ -123,14 +130,39 @@ def test_without_votes_weights_are_needed():
     assert not load({"model": {"weights": "m.safetensors"}}, where="x").labelled
 
 
-def test_confusion_settings_are_in_the_grid_once():
-    config = load(
-        VOTES | {"inference": {"n_pss": 20}, "nk": {"n": [1], "fixed_n": 20}, "score": {"n": 20}},
-        where="x",
-    )
-    assert config.nk_confusions == [(20, 5)]
-    assert set(config.nk_confusions) <= set(config.nk_settings)
-    assert len(config.nk_settings) == len(set(config.nk_settings))
+def test_n_and_k_are_chosen_together_or_given():
+    chosen = {"score": {"n": "validation", "k": "validation"}}
+    assert load(VOTES | chosen, where="x").score.fixed is None
+    assert load(VOTES | {"score": {"n": 7, "k": 3}}, where="x").score.fixed == (7, 3)
+    assert load(VOTES, where="x").score.fixed == (20, 5)
+    for one in ({"n": "validation"}, {"k": "validation"}, {"n": "validation", "k": 3}):
+        (problem,) = refusal(score=one)
+        assert problem == ("score: n and k are chosen together: set both to validation, or neither")
+
+
+def test_without_labels_nothing_is_chosen():
+    scored = {"model": {"weights": "m.safetensors"}}
+    chosen = {"score": {"n": "validation", "k": "validation"}}
+    with pytest.raises(Her2PyramidError, match=r"give score\.n and score\.k as numbers"):
+        load(scored | chosen, where="x")
+    assert load(scored | {"score": {"n": 8, "k": 2}}, where="x").score.fixed == (8, 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "marked"),
+    [({}, (20, 5)), ({"score": {"n": 9}}, (9, 5)), ({"nk": {"fixed_k": 3}}, (20, 3))],
+)
+def test_what_the_slices_mark(values, marked):
+    assert load(VOTES | values, where="x").nk_marked == marked
+
+
+def test_the_mark_is_never_beyond_the_cached_pss():
+    few = {
+        "inference": {"n_pss": 8},
+        "nk": {"n": [1], "fixed_n": 8},
+        "score": {"n": "validation", "k": "validation"},
+    }
+    assert load(VOTES | few, where="x").nk_marked == (8, 5)
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,13 @@ SETTLING = {"consensus", "agreement", "split", "plot_labels"}
 SAME_LABELS = SETTLING - {"plot_labels"}
 """What it costs to see that other core positions change no label."""
 READERS = {"compare_readers", "plot_readers"}
-PAGES = {"report", "model_card"}
+PAGES = {"report", "model_card", "run_crate"}
 """What tells how labels came about, besides how good the scores are."""
-EVALUATION = {"analyse_nk", "evaluate", "plot_accuracy", "plot_cores"} | PAGES | READERS
-INFERENCE = {"cache_logits", "score"} | EVALUATION
+SIMPLER = {"baselines", "plot_baselines"}
+ANALYSIS = {"analyse_nk", "nk_surface", "plot_accuracy", "plot_surface"}
+METRICS = {"evaluate", "plot_evaluation", "plot_cores"}
+EVALUATION = METRICS | ANALYSIS | SIMPLER | READERS | PAGES
+INFERENCE = {"cache_logits", "select_nk", "score"} | EVALUATION
 TRAINING = {"train", "plot_training"} | INFERENCE
 PICTURES = {"detect_cores", "crop_cores", "compare_pictures"}
 
@@ -221,6 +224,23 @@ def test_a_corrected_core_on_a_slide_with_training_cores(finished):
     assert_as_from_scratch(finished)
 
 
+def test_n_and_k_that_validation_cores_are_to_choose(finished):
+    """On so few validation cores nothing is chosen: the paper's N and k are taken."""
+    surface = tables(finished)["results/nk/surface.parquet"]
+    finished.configure(score={"n": "validation", "k": "validation"})
+    ran = {"select_nk", "score"} | EVALUATION - {"nk_surface"}
+    assert finished.ran() == ran, finished.printed
+    after = tables(finished)
+    (locked,) = after["results/nk/selection.parquet"].to_dict("records")
+    assert (locked["n"], locked["k"], locked["chosen_on"]) == (20, 5, "config")
+    assert "fewer than 20" in locked["reason"]
+    scores = after["results/scores/cores.parquet"]
+    assert set(zip(scores["n"], scores["k"], strict=True)) == {(20, 5)}
+    pd.testing.assert_frame_equal(after["results/nk/surface.parquet"], surface)
+    assert "N = 20, k = 5" in (finished.folder / "results/headline.txt").read_text()
+    assert_as_from_scratch(finished)
+
+
 @pytest.fixture
 def edited(finished, tmp_path):
     """Edits a copy of the library that the finished run imports."""
@@ -259,5 +279,5 @@ def test_an_edit_of_a_figure(edited):
     run = edited(
         "figures/nk.py", "def plot_accuracy_against_n(", "X = 1\n\n\ndef plot_accuracy_against_n("
     )
-    assert run.ran() == {"plot_accuracy", "report"}, run.printed
+    assert run.ran() == {"plot_accuracy", "report", "run_crate"}, run.printed
     assert_as_from_scratch(run)

@@ -110,7 +110,9 @@ def test_the_rules_that_want_a_gpu_and_those_that_look_at_pictures():
     text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     rules = re.split(r"^(?: *)(?:rule|checkpoint) (\w+):$", text, flags=re.MULTILINE)
     bodies = dict(zip(rules[1::2], rules[2::2], strict=True))
-    assert {name for name, body in bodies.items() if "gpu=N_GPUS" in body} == set(GPU_RULES)
+    wanting = {name for name, body in bodies.items() if "gpu=N_GPUS" in body}
+    heirs = dict(re.findall(r"^ *use rule (\w+) as (\w+) with:$", text, flags=re.MULTILINE))
+    assert wanting | {heirs[name] for name in wanting & heirs.keys()} == set(GPU_RULES)
     assert set(bodies) >= PICTURE_RULES
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.browser import visit
 from tests.conftest import ROOT
 from tests.workflow.conftest import Workspace
 
@@ -39,12 +40,26 @@ def test_every_table_and_figure_is_there(demo):
         "model/README.md",
         *(f"logits/{s}.parquet" for s in ("T1", "T2")),
         *("scores/cores.parquet", "scores/patients.parquet"),
-        *("nk/accuracy.parquet", "nk/confusion.parquet"),
-        *("metrics/metrics.parquet", "metrics/confusion.parquet"),
-        *("report.html", "headline.txt"),
+        *(
+            f"nk/{name}.parquet"
+            for name in ("selection", "accuracy", "confusion", "cores", "surface")
+        ),
+        *(
+            f"metrics/{name}.parquet"
+            for name in ("metrics", "confusion", "calibration", "coverage")
+        ),
+        *(f"metrics/{name}.parquet" for name in ("slides", "patients", "by_pattern", "readers")),
+        *("metrics/baselines.parquet", "metrics/baseline_scores.parquet"),
+        *("report.html", "headline.txt", "figures/captions.md"),
+        *("run.json", "ro-crate-metadata.json", "data_dictionary.csv"),
     }
-    figures = ("accuracy_n", "accuracy_k", "confusion", "examples", "cores_low", "cores_high")
-    expected |= {f"figures/{n}.{form}" for n in (*figures, "training") for form in ("svg", "png")}
+    figures = {
+        *("flow", "agreement", "training", "readers"),
+        *("uncertainty", "confusion", "calibration", "slides", "baselines"),
+        *("accuracy_n", "accuracy_k", "surface", "choices"),
+        *("examples", "cores_low", "cores_high"),
+    }
+    expected |= {f"figures/{n}.{form}" for n in figures for form in ("svg", "png", "parquet")}
     assert expected <= demo.files()
 
 
@@ -94,6 +109,10 @@ def test_the_report_asks_for_nothing_outside_itself(demo):
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     assert "url(" not in page
     assert "Research use only" in page
+
+
+def test_the_report_opens_in_a_browser_without_a_fault(demo):
+    assert visit(demo.folder / "results/report.html", width_px=360).faults == {}
 
 
 def test_a_second_run_does_nothing(demo):

@@ -1,8 +1,10 @@
 # The configuration, the slides, and helpers that rules share.
 import os
 import shutil
+import sys
 from pathlib import Path
 
+from snakemake import __version__ as SNAKEMAKE_VERSION
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
@@ -12,6 +14,7 @@ from her2pyramid.labels import splits
 from her2pyramid.labels.adjudication import check_not_filled
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.fingerprint import file_fingerprint, fingerprint
+from her2pyramid.provenance.run import given_files, note_start, workflow_digest
 from her2pyramid.slides.opening import slide_inputs
 
 
@@ -136,12 +139,24 @@ def train_manifests(wildcards):
 
 
 def figure_files(name, caption, category, shown="svg", **labels):
-    """The two files of a figure, one of them for Snakemake's own report."""
-    svg, png = f"{FIGURES}/{name}.svg", f"{FIGURES}/{name}.png"
+    """The figure as SVG and PNG, one of them for Snakemake's own report, and its data."""
+    files = {end: f"{FIGURES}/{name}.{end}" for end in ("svg", "png", "parquet")}
     about = dict(caption=f"../report/{caption}.rst", category=category, labels=labels)
-    if shown == "svg":
-        return report(svg, **about), png
-    return svg, report(png, **about)
+    files[shown] = report(files[shown], **about)
+    return list(files.values())
+
+
+onstart:
+    # In no rule: however a run is typed, it makes nothing stale.
+    read_or_stop(
+        note_start,
+        Path(RESULTS),
+        sys.argv,
+        snakemake=SNAKEMAKE_VERSION,
+        cores=workflow.cores,
+        workflow_dir=Path(workflow.basedir),
+        working_dir=Path.cwd(),
+    )
 
 
 onsuccess:

@@ -13,19 +13,24 @@ if CONFIG.labelled:
         *LABEL_FIGURES,
         "readers",
         "confusion",
+        "uncertainty",
+        "slides",
+        "calibration",
+        "baselines",
         "accuracy_n",
         "accuracy_k",
+        "surface",
+        "choices",
         "examples",
         "cores_low",
         "cores_high",
     ]
 
     rule plot_accuracy:
-        # The paper's figures 4 and 5, and the confusion matrix of the final scores.
+        # The paper's figures 4 and 5.
         input:
             accuracy=rules.analyse_nk.output.accuracy,
             draws=rules.analyse_nk.output.confusion,
-            confusion=rules.evaluate.output.confusion,
             after=split_table("test"),
         output:
             over_n=figure_files(
@@ -33,9 +38,6 @@ if CONFIG.labelled:
             ),
             over_k=figure_files(
                 "accuracy_k", "accuracy_k", "N and k", figure="accuracy against k"
-            ),
-            confusion=figure_files(
-                "confusion", "confusion", "Evaluation", figure="confusion matrix"
             ),
         log:
             f"{LOGS}/plot_accuracy.log",
@@ -47,15 +49,126 @@ if CONFIG.labelled:
             mem_mb=1000,
             runtime=10,
         params:
-            n=CONFIG.score.n,
-            k=CONFIG.score.k,
-            fixed_n=CONFIG.nk.fixed_n,
-            fixed_k=CONFIG.nk.fixed_k,
-            code=fingerprint("figures.nk", "figures.confusion"),
+            over_n=dict(k=CONFIG.nk.fixed_k, n_marked=CONFIG.nk_marked[0]),
+            over_k=dict(n=CONFIG.nk.fixed_n, k_marked=CONFIG.nk_marked[1]),
+            pool=dict(
+                n_cached=CONFIG.inference.n_pss,
+                with_replacement=CONFIG.nk.with_replacement,
+            ),
+            code=fingerprint("figures.nk"),
         message:
             "Plotting accuracy against N and k"
         script:
             "../scripts/plot_accuracy.py"
+
+    rule plot_surface:
+        # Every N and k, confidence and aggregation.
+        input:
+            surface=rules.nk_surface.output.surface,
+            selection=rules.select_nk.output.selection,
+            val=split_table("val"),
+            test=split_table("test"),
+        output:
+            surface=figure_files(
+                "surface", "surface", "N and k", figure="every N and k"
+            ),
+            choices=figure_files(
+                "choices",
+                "choices",
+                "N and k",
+                figure="confidence measures and aggregations",
+            ),
+        log:
+            f"{LOGS}/plot_surface.log",
+        benchmark:
+            f"{BENCHMARKS}/plot_surface.tsv"
+        conda:
+            CPU_ENV
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            protocol=dict(
+                confidence=CONFIG.score.confidence,
+                aggregation=CONFIG.score.aggregation,
+            ),
+            slices=dict(fixed_n=CONFIG.nk.fixed_n, fixed_k=CONFIG.nk.fixed_k),
+            code=fingerprint("figures.surface"),
+        message:
+            "Plotting every N and k"
+        script:
+            "../scripts/plot_surface.py"
+
+    rule plot_evaluation:
+        # How good the final scores are, at the locked N and k.
+        input:
+            selection=rules.select_nk.output.selection,
+            metrics=rules.evaluate.output.metrics,
+            confusion=rules.evaluate.output.confusion,
+            calibration=rules.evaluate.output.calibration,
+            coverage=rules.evaluate.output.coverage,
+            slides=rules.evaluate.output.slides,
+            after=split_table("test"),
+        output:
+            uncertainty=figure_files(
+                "uncertainty", "uncertainty", "Evaluation", figure="two uncertainties"
+            ),
+            confusion=figure_files(
+                "confusion", "confusion", "Evaluation", figure="confusion matrix"
+            ),
+            calibration=figure_files(
+                "calibration",
+                "calibration",
+                "Evaluation",
+                figure="calibration and coverage",
+            ),
+            slides=figure_files(
+                "slides", "slides", "Evaluation", figure="slide by slide"
+            ),
+        log:
+            f"{LOGS}/plot_evaluation.log",
+        benchmark:
+            f"{BENCHMARKS}/plot_evaluation.tsv"
+        conda:
+            CPU_ENV
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=fingerprint(
+                "figures.uncertainty",
+                "figures.confusion",
+                "figures.calibration",
+                "figures.slides",
+            ),
+        message:
+            "Plotting the evaluation"
+        script:
+            "../scripts/plot_evaluation.py"
+
+    rule plot_baselines:
+        input:
+            baselines=rules.baselines.output.baselines,
+            after=split_table("test"),
+        output:
+            baselines=figure_files(
+                "baselines", "baselines", "Evaluation", figure="simpler methods"
+            ),
+        log:
+            f"{LOGS}/plot_baselines.log",
+        benchmark:
+            f"{BENCHMARKS}/plot_baselines.tsv"
+        conda:
+            CPU_ENV
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=fingerprint("figures.baselines"),
+        message:
+            "Plotting the network beside simpler methods"
+        script:
+            "../scripts/plot_baselines.py"
 
     rule plot_readers:
         input:
@@ -151,7 +264,7 @@ if TRAINS:
 
 
 rule report:
-    # One page for people, and a few lines for the terminal.
+    # One page for people, a few lines for the terminal, and the figures' captions.
     input:
         cores=CORE_TABLES,
         overviews=OVERVIEWS,
@@ -166,12 +279,24 @@ rule report:
         train=split_table("train") if CONFIG.labelled else [],
         val=split_table("val") if CONFIG.labelled else [],
         test=split_table("test") if CONFIG.labelled else [],
+        selection=rules.select_nk.output.selection if CONFIG.labelled else [],
         accuracy=rules.analyse_nk.output.accuracy if CONFIG.labelled else [],
+        chances=rules.analyse_nk.output.cores if CONFIG.labelled else [],
         metrics=rules.evaluate.output.metrics if CONFIG.labelled else [],
+        calibration=rules.evaluate.output.calibration if CONFIG.labelled else [],
+        coverage=rules.evaluate.output.coverage if CONFIG.labelled else [],
+        by_slide=rules.evaluate.output.slides if CONFIG.labelled else [],
+        by_patient=rules.evaluate.output.patients if CONFIG.labelled else [],
+        baselines=rules.baselines.output.baselines if CONFIG.labelled else [],
         comparison=rules.compare_readers.output.comparison if CONFIG.labelled else [],
+        # For their digests.
+        weights=WEIGHTS,
+        votes=VOTES if CONFIG.labelled else [],
+        pinned=CONFIG.splits or [],
     output:
         page=f"{RESULTS}/report.html",
         headline=f"{RESULTS}/headline.txt",
+        captions=f"{FIGURES}/captions.md",
     log:
         f"{LOGS}/report.log",
     benchmark:
@@ -190,7 +315,19 @@ rule report:
         code=fingerprint("report.build"),
         templates=[
             file_fingerprint(f"report/templates/{name}.html.j2")
-            for name in ("report", "labels_section", "macros", "style")
+            for name in (
+                "report",
+                "macros",
+                "style",
+                "headline_section",
+                "errors_section",
+                "results_section",
+                "nk_section",
+                "readers_section",
+                "labels_section",
+                "checklist_section",
+                "provenance_section",
+            )
         ],
     message:
         "Writing the report"

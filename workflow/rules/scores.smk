@@ -1,21 +1,54 @@
 # From logits to scores, and how good they are.
 
 
+if CONFIG.labelled:
+
+    rule select_nk:
+        # Before any test core is looked at, and by validation cores alone.
+        input:
+            logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
+            val=split_table("val"),
+        output:
+            selection=f"{RESULTS}/nk/selection.parquet",
+        log:
+            f"{LOGS}/select_nk.log",
+        benchmark:
+            f"{BENCHMARKS}/select_nk.tsv"
+        conda:
+            CPU_ENV
+        threads: all_cores(4)
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            fixed=CONFIG.score.fixed,
+            decision=CONFIG.score.decision,
+            margin=CONFIG.nk.margin,
+            draws=CONFIG.nk.surface_draws,
+            seed=CONFIG.seed,
+            code=fingerprint("nk.selection"),
+        message:
+            "Locking N and k"
+        script:
+            "../scripts/select_nk.py"
+
+
 rule score:
     # Every core, labelled or not.
     input:
         logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
         cores=expand(rules.detect_cores.output.cores, slide=SLIDES),
+        selection=rules.select_nk.output.selection if CONFIG.labelled else [],
         after=AFTER_SPLIT,
     output:
+        # What stopping early saved, and changed where all PSSs are known.
         **(
             {"adaptive": f"{RESULTS}/scores/adaptive.parquet"}
-            if CONFIG.score.stopping
+            if CONFIG.score.adaptive
             else {}
         ),
         cores=f"{RESULTS}/scores/cores.parquet",
         patients=f"{RESULTS}/scores/patients.parquet",
-        # What stopping early saved, and changed where all PSSs are known.
     log:
         f"{LOGS}/score.log",
     benchmark:
@@ -26,8 +59,9 @@ rule score:
         mem_mb=2000,
         runtime=10,
     params:
+        fixed=CONFIG.score.fixed,
         decision=CONFIG.score.decision,
-        stopping=CONFIG.score.stopping,
+        allowed_risk=CONFIG.score.allowed_risk,
         patient=CONFIG.score.patient,
         seed=CONFIG.seed,
         code=fingerprint("stopping"),
@@ -44,9 +78,11 @@ if CONFIG.labelled:
         input:
             logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
             test=split_table("test"),
+            selection=rules.select_nk.output.selection,
         output:
             accuracy=f"{RESULTS}/nk/accuracy.parquet",
             confusion=f"{RESULTS}/nk/confusion.parquet",
+            cores=f"{RESULTS}/nk/cores.parquet",
         log:
             f"{LOGS}/analyse_nk.log",
         benchmark:
@@ -59,26 +95,63 @@ if CONFIG.labelled:
             runtime=60,
         params:
             settings=CONFIG.nk_settings,
-            confusion_at=CONFIG.nk_confusions,
-            draws=CONFIG.nk.draws,
-            with_replacement=CONFIG.nk.with_replacement,
-            confidence=CONFIG.score.confidence,
-            ties=CONFIG.score.ties,
-            seed=CONFIG.seed,
-            code=fingerprint("nk.monte_carlo"),
+            confusion_at=[
+                (CONFIG.nk_marked[0], CONFIG.nk.fixed_k),
+                (CONFIG.nk.fixed_n, CONFIG.nk_marked[1]),
+            ],
+            how=dict(
+                draws=CONFIG.nk.draws,
+                replacement=CONFIG.nk.with_replacement,
+                seed=CONFIG.seed,
+                **CONFIG.score.decision,
+            ),
+            code=fingerprint("nk.analyse"),
         message:
-            "Monte Carlo over N and k: {params.draws} draws a setting"
+            "Exact law and {params.how[draws]} draws of every N and k"
         script:
             "../scripts/analyse_nk.py"
+
+    rule nk_surface:
+        # Every N and k, confidence and aggregation, on validation and on test cores.
+        input:
+            logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
+            val=split_table("val"),
+            test=split_table("test"),
+        output:
+            surface=f"{RESULTS}/nk/surface.parquet",
+        log:
+            f"{LOGS}/nk_surface.log",
+        benchmark:
+            f"{BENCHMARKS}/nk_surface.tsv"
+        conda:
+            CPU_ENV
+        threads: all_cores()
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            ties=CONFIG.score.ties,
+            draws=CONFIG.nk.surface_draws,
+            seed=CONFIG.seed,
+            code=fingerprint("nk.surface"),
+        message:
+            "Mean accuracy at every N and k, confidence and aggregation"
+        script:
+            "../scripts/nk_surface.py"
 
     rule evaluate:
         # The scores against the consensus on the test cores.
         input:
             scores=rules.score.output.cores,
             test=split_table("test"),
+            logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
         output:
             metrics=f"{RESULTS}/metrics/metrics.parquet",
             confusion=f"{RESULTS}/metrics/confusion.parquet",
+            calibration=f"{RESULTS}/metrics/calibration.parquet",
+            coverage=f"{RESULTS}/metrics/coverage.parquet",
+            slides=f"{RESULTS}/metrics/slides.parquet",
+            patients=f"{RESULTS}/metrics/patients.parquet",
         log:
             f"{LOGS}/evaluate.log",
         benchmark:
@@ -86,10 +159,16 @@ if CONFIG.labelled:
         conda:
             CPU_ENV
         resources:
-            mem_mb=1000,
-            runtime=10,
+            mem_mb=2000,
+            runtime=20,
         params:
-            code=fingerprint("evaluation.metrics"),
+            decision=CONFIG.score.decision,
+            patient=CONFIG.score.patient,
+            resamples=CONFIG.intervals.resamples,
+            draws=CONFIG.nk.draws,
+            replacement=CONFIG.nk.with_replacement,
+            seed=CONFIG.seed,
+            code=fingerprint("evaluation.evaluate"),
         message:
             "Evaluating the scores on the test cores"
         script:

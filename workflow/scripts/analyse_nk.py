@@ -1,25 +1,25 @@
-"""Monte Carlo analysis of N and k on the test cores."""
+"""The exact law and Monte Carlo draws of N and k on the test cores."""
 
 import pandas as pd
 
-from her2pyramid.nk.monte_carlo import analyse
+from her2pyramid.nk.analyse import analyse
+from her2pyramid.nk.selection import locked
 from her2pyramid.steps import step
 from her2pyramid.tables.labels import SPLIT
 from her2pyramid.tables.logits import LOGITS
-from her2pyramid.tables.nk import ACCURACY, CONFUSION
+from her2pyramid.tables.nk import ACCURACY, CONFUSION, CORE_CHANCES, SELECTION
 
+params, output = snakemake.params, snakemake.output
 with step("analyse_nk", snakemake.log[0]):
-    accuracy, confusion = analyse(
+    found = analyse(
         pd.concat([LOGITS.read(path) for path in snakemake.input.logits]),
         SPLIT.read(snakemake.input.test),
-        settings=[tuple(setting) for setting in snakemake.params.settings],
-        confusion_at=[tuple(setting) for setting in snakemake.params.confusion_at],
-        draws=snakemake.params.draws,
-        replacement=snakemake.params.with_replacement,
-        confidence=snakemake.params.confidence,
-        ties=snakemake.params.ties,
-        seed=snakemake.params.seed,
+        settings=[tuple(setting) for setting in params.settings],
+        locked=locked(SELECTION.read(snakemake.input.selection)),
+        confusion_at=[tuple(setting) for setting in params.confusion_at],
         threads=snakemake.threads,
+        **params.how,
     )
-    ACCURACY.write(accuracy, snakemake.output.accuracy)
-    CONFUSION.write(confusion, snakemake.output.confusion)
+    ACCURACY.write(found.accuracy, output.accuracy)
+    CONFUSION.write(found.confusion, output.confusion)
+    CORE_CHANCES.write(found.chances, output.cores)

@@ -8,9 +8,10 @@ from her2pyramid.pss import PssSpec
 from her2pyramid.steps import step
 from her2pyramid.stopping import StoppingRule
 
-slide = snakemake.wildcards.slide
 stopping = snakemake.params.stopping
-with step(f"cache_logits {slide}", snakemake.log[0]):
+# An ablation's inference inherits this script.
+name = " ".join((snakemake.rule, *snakemake.wildcards))
+with step(name, snakemake.log[0]):
     cache_logits(
         Path(snakemake.input.store),
         Path(snakemake.input.manifest),

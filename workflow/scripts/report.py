@@ -1,10 +1,17 @@
-"""Write the report and the headline."""
+"""Write the report, the headline and the figures' captions."""
 
 from pathlib import Path
 
 from her2pyramid.report.build import Labelled, build_report
 from her2pyramid.report.labels import LabelTables
+from her2pyramid.report.provenance import Sources
 from her2pyramid.steps import by_slide, step
+
+OF_TEST_CORES = (
+    *("selection", "accuracy", "chances"),
+    *("metrics", "calibration", "coverage", "by_slide", "by_patient"),
+    *("baselines", "comparison"),
+)
 
 given, params = snakemake.input, snakemake.params
 with step("report", snakemake.log[0]):
@@ -19,9 +26,7 @@ with step("report", snakemake.log[0]):
                 agreement=Path(given.agreement),
                 pictures=Path(given.pictures),
             ),
-            accuracy=Path(given.accuracy),
-            metrics=Path(given.metrics),
-            comparison=Path(given.comparison),
+            **{name: Path(given[name]) for name in OF_TEST_CORES},
             memory=Path(params.memory),
         )
     build_report(
@@ -33,7 +38,16 @@ with step("report", snakemake.log[0]):
             name: Path(path) for name, path in zip(params.figures, given.figures, strict=True)
         },
         labelled=labelled,
+        sources=Sources(
+            # Where the command is noted. No input, since every start changes it.
+            results_dir=Path(snakemake.output.page).parent,
+            working_dir=Path.cwd(),
+            weights=Path(given.weights),
+            votes=tuple(map(Path, given.votes)),
+            pinned=Path(given.pinned) if given.pinned else None,
+        ),
         config=params.config,
         page=Path(snakemake.output.page),
         headline=Path(snakemake.output.headline),
+        captions=Path(snakemake.output.captions),
     )

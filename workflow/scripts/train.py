@@ -5,7 +5,9 @@ from her2pyramid.training.job import TrainingJob
 from her2pyramid.training.loop import train
 from her2pyramid.training.processes import train_in_processes
 
-with step("train", snakemake.log[0]):
+# An ablation's training inherits this script.
+name = " ".join((snakemake.rule, *snakemake.wildcards))
+with step(name, snakemake.log[0]):
     job = TrainingJob(
         train=snakemake.input.train,
         val=snakemake.input.val,

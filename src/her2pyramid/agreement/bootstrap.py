@@ -7,7 +7,8 @@ draws serves all statistics, so that their intervals belong together.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +51,34 @@ def interval(statistic: Statistic, core_weights: Floats) -> tuple[float, float]:
         nan if fewer than `MIN_DEFINED` of the resamples define the statistic: those that do then
         speak for a part of the patients only.
     """
-    values = statistic.from_sums(core_weights @ statistic.parts)
-    defined = values[np.isfinite(values)]
-    if defined.size < MIN_DEFINED * values.size:
-        return np.nan, np.nan
-    low, high = np.quantile(defined, QUANTILES)
+    low, high = percentiles(statistic.from_sums(core_weights @ statistic.parts))
     return float(low), float(high)
+
+
+def percentiles(
+    values: Floats,
+    quantiles: Sequence[float] = QUANTILES,
+    *,
+    method: Literal["linear", "inverted_cdf"] = "linear",
+) -> Floats:
+    """Quantiles of each statistic over its resamples.
+
+    Parameters
+    ----------
+    values
+        Shape (resamples, ...); not finite where a resample doesn't define the statistic.
+    quantiles
+        Probabilities.
+    method
+        As in numpy.quantile: between two values, or the lowest that so many don't exceed.
+
+    Returns
+    -------
+    ndarray of float64, shape (quantiles, ...)
+        Of the resamples that define the statistic; nan if fewer than `MIN_DEFINED` do.
+    """
+    columns = np.where(np.isfinite(values), values, np.nan).reshape(len(values), -1)
+    enough = (~np.isnan(columns)).sum(axis=0) >= MIN_DEFINED * len(values)
+    found = np.full((len(quantiles), columns.shape[1]), np.nan)
+    found[:, enough] = np.nanquantile(columns[:, enough], quantiles, axis=0, method=method)
+    return found.reshape(len(quantiles), *values.shape[1:])

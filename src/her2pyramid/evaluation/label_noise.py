@@ -1,8 +1,6 @@
 """The model's errors beside the readers': labels are no truth, but what readers came to agree on.
 
-All intervals are 95 % percentile intervals from one bootstrap over patients
-(:mod:`her2pyramid.agreement.bootstrap`). Where the resamples don't differ (one patient, or all
-cores right) there is none: an interval without width would claim to know for sure.
+All intervals are those of :mod:`her2pyramid.evaluation.intervals`.
 """
 
 from __future__ import annotations
@@ -18,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
-from her2pyramid.agreement.bootstrap import interval, patient_draws
 from her2pyramid.agreement.statistic import MISSING, Floats, Statistic, mean, ratio
+from her2pyramid.evaluation.intervals import core_weights, interval
 from her2pyramid.evaluation.metrics import predicted_scores
 from her2pyramid.labels.consensus import COUNTS, Decision, Rule, resolve
 from her2pyramid.labels.reads import panel_reads
@@ -85,12 +83,12 @@ def accuracy_by_pattern(
     facts = consensus.set_index("core_id").loc[test["core_id"]].reset_index()
     counts = facts[[*COUNTS, "n_nd"]].to_numpy(dtype=np.int64)
     given = counts[np.arange(len(test)), predicted] > 0
-    weights = _core_weights(test, resamples, seed)
+    weights = core_weights(test["patient_id"], resamples=resamples, seed=seed)
     rows = {}
     for (pattern, decider), group in facts.groupby(["vote_pattern", "decided_by"]):
         used = facts.index.isin(group.index)
         accuracy = mean(right, used)
-        low, high = _interval(accuracy, weights)
+        low, high = interval(accuracy, weights)
         rows[_order(str(decider), counts[used][0]), pattern, decider] = {
             "vote_pattern": pattern,
             "decided_by": decider,
@@ -162,7 +160,7 @@ def compare_with_readers(
         If a test core has no score.
     """
     predicted = predicted_scores(test, scores)
-    weights = _core_weights(test, resamples, seed)
+    weights = core_weights(test["patient_id"], resamples=resamples, seed=seed)
     panel = panel_reads(reads)
     by_core = _reads_by_core(panel, test["core_id"])
     decide = partial(resolve, rule=rule, min_agreement=min_agreement, nd_excludes=nd_excludes)
@@ -278,25 +276,12 @@ def _mean_of(statistics: Sequence[Statistic], n_cores: int) -> Statistic:
 
 
 def _difference(statistic: Statistic, weights: Floats) -> dict[str, object]:
-    low, high = _interval(statistic, weights)
+    low, high = interval(statistic, weights)
     return {"difference": statistic.value, "low": low, "high": high}
 
 
 def _counted(test: pd.DataFrame, used: NDArray[np.bool_]) -> dict[str, object]:
     return {"cores": int(used.sum()), "patients": int(test["patient_id"][used].nunique())}
-
-
-def _interval(statistic: Statistic, weights: Floats) -> tuple[float, float]:
-    """As in :mod:`her2pyramid.agreement.bootstrap`; nan also where the resamples don't differ."""
-    low, high = interval(statistic, weights)
-    return (np.nan, np.nan) if low == high else (low, high)
-
-
-def _core_weights(test: pd.DataFrame, resamples: int, seed: int) -> Floats:
-    """How often each test core is in each resample, shape (resamples, cores)."""
-    patients = pd.Index(sorted(set(test["patient_id"])), dtype=object)
-    draws = patient_draws(len(patients), resamples, seed).astype(np.float64)
-    return draws[:, patients.get_indexer(pd.Index(test["patient_id"]))]
 
 
 def _kappa(one: Scores, other: Scores) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import combinations
 from math import ceil
@@ -11,8 +10,8 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
@@ -20,13 +19,22 @@ from numpy.typing import NDArray
 from her2pyramid.figures import style
 from her2pyramid.figures.confusion import SHADES
 from her2pyramid.figures.counts import FEW_CORES
+from her2pyramid.figures.data import drawn, panels
+from her2pyramid.figures.layout import (
+    HEAD_MM,
+    MOST_CHARACTERS,
+    UNDEFINED,
+    beside,
+    by_number,
+    dots,
+    heading,
+    nothing,
+    rows_of_shares,
+)
 from her2pyramid.tables.agreement import AGREEMENT, ONEST, PATTERNS
 
-SMALL_PT: Final = 6.5
 RIGHT_MM: Final = 98.0
 """Where the right-hand panels begin."""
-HEAD_MM: Final = 15.0
-"""From a panel's letter to its axes."""
 FOOT_MM: Final = 13.0
 """For the ticks and the label of an axis."""
 ROW_MM: Final = 4.2
@@ -34,8 +42,6 @@ LABELS_MM: Final = 30.0
 """For the names of rows."""
 MOST_PATTERNS: Final = 12
 """Bars of vote patterns; the rarer patterns are one bar."""
-MOST_CHARACTERS: Final = 11
-"""Of a reader's id."""
 MOST_READERS_TOLD: Final = 10
 """Readers whose kappas are told as numbers; the cells of more are too small."""
 MATRIX_MM: Final = 64.0
@@ -46,8 +52,10 @@ LEAST_LABEL_MM: Final = 2.7
 CURVE_MM: Final = 38.0
 MOST_POINTS_TOLD: Final = 6
 
-SCALES: Final = ((0.9, 3), (0.8, 3), (0.7, 4), (0.6, 3), (0.5, 3), (0.4, 4), (0.0, 3))
-"""Where a scale of shares may begin, and its ticks from there to 100 %."""
+VOTES_DRAWN: Final = ("pattern", "cores", "share", "low", "high")
+STATISTIC_DRAWN: Final = (
+    *("scope", "subject", "other_reader", "statistic", "value", "low", "high", "cores"),
+)
 
 OTHERS: Final = "other patterns"
 NO_PAIR: Final = "there are no two readers"
@@ -56,14 +64,12 @@ BARS: Final = ("#8fc3e0", "#d0d0d0")
 """Of a pattern, and of all others together."""
 DARK: Final = 0.78
 """Kappas above this have a shade on which white is easier to read than ink."""
-BAND: Final = "#cfe5f2"
-GRID: Final = "#e4e4e4"
-UNDEFINED: Final = "\N{EN DASH}"
-
 Floats: TypeAlias = NDArray[np.float64]
 
 
-def plot_agreement(agreement: Path, onest: Path, patterns: Path, *, svg: Path, png: Path) -> None:
+def plot_agreement(
+    agreement: Path, onest: Path, patterns: Path, *, svg: Path, png: Path, data: Path
+) -> None:
     """Plot vote patterns, pairs of readers, each reader against the others, and the ONEST curve.
 
     What is undefined is said to be so, or shown as a dash, and never drawn as 0.
@@ -72,7 +78,7 @@ def plot_agreement(agreement: Path, onest: Path, patterns: Path, *, svg: Path, p
     ----------
     agreement, onest, patterns
         Tables `AGREEMENT`, `ONEST` and `PATTERNS`.
-    svg, png
+    svg, png, data
         The figure to write. Its height follows from the number of patterns and readers.
     """
     table = AGREEMENT.read(agreement)
@@ -93,7 +99,8 @@ def plot_agreement(agreement: Path, onest: Path, patterns: Path, *, svg: Path, p
     curve_mm = 0.0 if curve["mean"].isna().all() else CURVE_MM
     last_mm = max(rows_mm, curve_mm)
     height = second + HEAD_MM + (last_mm + FOOT_MM - 2 if last_mm else 3)
-    with style.figure(style.TWO_COLUMNS_MM, height, svg=svg, png=png) as fig:
+    out = {"numbers": _drawn(table, votes, against, curve), "svg": svg, "png": png, "data": data}
+    with style.figure(style.TWO_COLUMNS_MM, height, **out) as fig:
         note = f"cores read: {votes['cores'].sum():,}; whiskers: 95 % intervals over patients"
         heading(fig, (0, 0), "a", "Share of cores by vote pattern", note)
         if votes.empty:
@@ -128,73 +135,6 @@ def plot_agreement(agreement: Path, onest: Path, patterns: Path, *, svg: Path, p
         else:
             ax = style.axes_mm(fig, RIGHT_MM + 14, second + HEAD_MM + 4, 69, curve_mm - 4)
             _draw_onest(ax, curve[curve["mean"].notna()])
-
-
-def by_number(reader: str) -> list[str | int]:
-    """A key that sorts R2 before R10."""
-    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", reader))]
-
-
-def heading(fig: Figure, place: tuple[float, float], letter: str, title: str, note: str) -> None:
-    """A panel's letter, its title and a note below it; `place` is the panel's corner, in mm."""
-    left, top = place
-    style.text_mm(fig, left + 1, top + 5, letter, fontweight="bold", size=9, va="baseline")
-    style.text_mm(fig, left + 6, top + 5, title, va="baseline")
-    style.text_mm(fig, left + 6, top + 6.6, note, va="top", size=SMALL_PT, color=style.GREY)
-
-
-def nothing(fig: Figure, place: tuple[float, float], why: str) -> None:
-    """Say below a panel's heading why the panel is empty."""
-    left, top = place
-    style.text_mm(fig, left + 6, top + HEAD_MM, f"Undefined: {why}.", va="baseline")
-
-
-def rows_of_shares(ax: Axes, names: Sequence[str], shares: pd.DataFrame) -> None:
-    """Give axes a row for each name, the first on top, and a scale of shares across.
-
-    Parameters
-    ----------
-    ax
-        Where to.
-    names
-        Of the rows.
-    shares
-        All that is to be drawn, 0-1; the scale begins below the lowest (see `SCALES`).
-    """
-    lowest = float(np.nanmin(shares.to_numpy(dtype=float)))
-    start, n_ticks = next(scale for scale in SCALES if scale[0] == 0 or scale[0] < lowest - 0.01)
-    ax.set_xlim(start, 1)
-    ax.set_xticks(np.linspace(start, 1, n_ticks))
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_yticks(range(len(names)), names, parse_math=False)
-    ax.tick_params(axis="y", length=0, pad=5)
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    ax.grid(axis="x", color=GRID, lw=0.5)
-    ax.set_axisbelow(True)
-
-
-def dots(ax: Axes, shares: pd.DataFrame) -> None:
-    """A dot and a whisker in each row of columns value, low, high; none where undefined."""
-    for row, (value, low, high) in enumerate(shares.to_numpy(dtype=float)):
-        if not np.isnan(low):
-            ax.hlines(row, low, high, color=style.BLUE, lw=1, clip_on=False)
-        if not np.isnan(value):
-            ax.plot(value, row, "o", color=style.BLUE, markersize=3.8, clip_on=False)
-
-
-def beside(ax: Axes, row: float, words: str, *, bold: bool = False) -> None:
-    """Words at the right of a row."""
-    ax.annotate(
-        words,
-        (1, row),
-        xycoords=("axes fraction", "data"),
-        xytext=(6, 0),
-        textcoords="offset points",
-        va="center_baseline",
-        fontsize=SMALL_PT,
-        fontweight="bold" if bold else "normal",
-        annotation_clip=False,
-    )
 
 
 def _fewer(patterns: pd.DataFrame) -> pd.DataFrame:
@@ -234,7 +174,7 @@ def _draw_patterns(ax: Axes, votes: pd.DataFrame) -> None:
             xytext=(3, 0),
             textcoords="offset points",
             va="center_baseline",
-            fontsize=SMALL_PT,
+            fontsize=style.SMALL_PT,
         )
     ax.set_yticks(range(len(votes)), votes["pattern"])
     ax.set_ylim(len(votes) - 0.5, -0.5)
@@ -247,6 +187,26 @@ def _draw_patterns(ax: Axes, votes: pd.DataFrame) -> None:
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("Share of cores (number of cores)", x=ticks[-1] / end / 2)
+
+
+def _drawn(
+    table: pd.DataFrame, votes: pd.DataFrame, against: pd.DataFrame, curve: pd.DataFrame
+) -> pa.Table:
+    """The numbers of the four panels."""
+    kappas = pd.concat(
+        [
+            _of_readers(table, "pair", "quadratic_kappa"),
+            _of_readers(table, "cohort", "mean_quadratic_kappa"),
+        ]
+    )
+    return panels(
+        {
+            "a": drawn(PATTERNS, votes, VOTES_DRAWN),
+            "b": drawn(AGREEMENT, kappas.reset_index(), STATISTIC_DRAWN),
+            "c": drawn(AGREEMENT, against.dropna(subset="cores").reset_index(), STATISTIC_DRAWN),
+            "d": drawn(ONEST, curve),
+        }
+    )
 
 
 def _of_readers(table: pd.DataFrame, scope: str, statistic: str) -> pd.DataFrame:
@@ -313,7 +273,7 @@ def _draw_pairs(
                 _kappa(value),
                 ha="center",
                 va="center",
-                fontsize=SMALL_PT,
+                fontsize=style.SMALL_PT,
                 color="white" if value > DARK else style.INK,
             )
     if not numbers:
@@ -321,7 +281,7 @@ def _draw_pairs(
             *(1, 1, "white: 0 or less\ndarkest blue: 1"),
             ha="right",
             va="top",
-            fontsize=SMALL_PT,
+            fontsize=style.SMALL_PT,
             transform=ax.transAxes,
         )
     centres = np.arange(len(names) - 1) + 0.5
@@ -373,7 +333,9 @@ def _draw_onest(ax: Axes, onest: pd.DataFrame) -> None:
     for ends in (low[known], high[known]):  # with caps, since they may be shorter than the dots
         ax.plot(m[known], ends, "_", color=style.BLUE, markersize=5, markeredgewidth=0.9)
     drawn = "" if onest["all_sets"].all() else f", of at most {onest['sets'].max():,} drawn"
-    ax.fill_between(m, lowest, highest, color=BAND, lw=0, label=f"lowest to highest set{drawn}")
+    ax.fill_between(
+        m, lowest, highest, color=style.BAND, lw=0, label=f"lowest to highest set{drawn}"
+    )
     tops = np.nanmax(values, axis=1)
     told = range(len(m)) if len(m) <= MOST_POINTS_TOLD else (0, len(m) // 2, len(m) - 1)
     for i in told:
@@ -383,7 +345,7 @@ def _draw_onest(ax: Axes, onest: pd.DataFrame) -> None:
             xytext=(0, 2.5),
             textcoords="offset points",
             ha="center",
-            fontsize=SMALL_PT,
+            fontsize=style.SMALL_PT,
         )
     ax.set_ylim(0, 1.1)
     ax.set_yticks(np.linspace(0, 1, 6))
@@ -391,7 +353,7 @@ def _draw_onest(ax: Axes, onest: pd.DataFrame) -> None:
     room = 0.3 + 0.05 * (m.max() - m.min())
     ax.set_xlim(m.min() - room, m.max() + room)
     ax.set_xticks(m[:: ceil(len(m) / 12)])
-    ax.grid(axis="y", color=GRID, lw=0.5)
+    ax.grid(axis="y", color=style.GRID, lw=0.5)
     ax.set_axisbelow(True)
     ax.set_xlabel("Readers, m")
     ax.set_ylabel("Share of cores")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from her2pyramid.figures import style
 from her2pyramid.figures.counts import rightly
+from her2pyramid.figures.data import drawn
 from her2pyramid.scores import N_CLASSES, NAMES
 from her2pyramid.tables.metrics import CONFUSION_MATRIX
 
@@ -19,7 +20,7 @@ from her2pyramid.tables.metrics import CONFUSION_MATRIX
 SHADES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc9e3", "#00527f"])
 
 
-def plot_confusion(confusion: Path, *, n: int, k: int, svg: Path, png: Path) -> None:
+def plot_confusion(confusion: Path, *, n: int, k: int, svg: Path, png: Path, data: Path) -> None:
     """Plot the confusion matrix of the test cores.
 
     Parameters
@@ -28,11 +29,14 @@ def plot_confusion(confusion: Path, *, n: int, k: int, svg: Path, png: Path) -> 
         Table `CONFUSION_MATRIX`.
     n, k
         PSSs a core and size of the KCS, for the heading.
-    svg, png
+    svg, png, data
         The figure to write.
     """
-    matrix = matrix_of(CONFUSION_MATRIX.read(confusion))
-    with style.figure(style.ONE_COLUMN_MM, 82, svg=svg, png=png) as fig:
+    table = CONFUSION_MATRIX.read(confusion)
+    matrix = matrix_of(table)
+    numbers = drawn(CONFUSION_MATRIX, table)
+    size = style.ONE_COLUMN_MM, 82
+    with style.figure(*size, numbers=numbers, svg=svg, png=png, data=data) as fig:
         ax = style.axes_mm(fig, 23, 9, 62, 62)
         draw_matrix(ax, matrix, title=f"{_right(matrix)}, N = {n}, k = {k}", size=10)
 

@@ -8,6 +8,11 @@ FEW_CORES: Final = 20
 """On fewer cores than this an accuracy is told as a count."""
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 test core", "1,700 test cores"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def rightly(accuracy: float, n_cores: int) -> str:
     """An accuracy for people: "84.7 % (443 of 523)"; on fewer than 20 cores "6 of 7"."""
     count = f"{round(accuracy * n_cores)} of {n_cores}"

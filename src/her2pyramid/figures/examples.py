@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -20,16 +22,60 @@ from her2pyramid import decision, scores
 from her2pyramid.cores import CoreStore, Manifest, core_picture, read_manifest
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.figures import pictures, style
+from her2pyramid.figures.data import drawn, panels
 from her2pyramid.pss import Pixels, PssSpec, positions, tissue_of
 from her2pyramid.scores import N_CLASSES
 from her2pyramid.tables.labels import SPLIT
 from her2pyramid.tables.logits import LOGITS
 from her2pyramid.tables.scores import CORE_SCORES
-from her2pyramid.tables.table import read_metadata
+from her2pyramid.tables.table import column, read_metadata
 
 EXAMPLES: Final = 3
 PANELS: Final = 2
 BAND_MM: Final = 7.0
+
+CORES_DRAWN: Final = pa.schema(
+    [
+        *(SPLIT.schema.field(name) for name in ("core_id", "slide_id", "label")),
+        *(
+            CORE_SCORES.schema.field(name)
+            for name in ("score", *(f"share_{score}" for score in range(N_CLASSES)), "n", "k")
+        ),
+    ]
+)
+PATCHES_DRAWN: Final = pa.schema(
+    [
+        SPLIT.schema.field("core_id"),
+        column("patch", pa.string(), "name of the patch in the figure"),
+        column("pss", pa.int32(), "PSS that it is of: the core's most confident one"),
+        column("left_px", pa.int64(), "left edge in the core's picture, in level-0 pixels"),
+        column("top_px", pa.int64(), "top edge in the core's picture, in level-0 pixels"),
+        column("side_px", pa.int64(), "side, in level-0 pixels"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Two patches of a core, or fewer.
+
+    Attributes
+    ----------
+    spec
+        How PSSs are sampled.
+    pss
+        The PSS that they are of.
+    places
+        Top and left of each, in pixels of the finest level.
+    """
+
+    spec: PssSpec
+    pss: int
+    places: list[list[int]]
+
+    def named(self) -> Iterator[tuple[str, list[int]]]:
+        """Each with the name that it has in the figure."""
+        return zip("AB", self.places, strict=False)
 
 
 def plot_examples(
@@ -41,6 +87,7 @@ def plot_examples(
     seed: int,
     svg: Path,
     png: Path,
+    data: Path,
 ) -> None:
     """Plot up to three cores of each label, drawn by chance, with the predictions in their KCS.
 
@@ -54,7 +101,7 @@ def plot_examples(
         Core store and manifest by slide.
     seed
         Of the draw of cores.
-    svg, png
+    svg, png, data
         The figure to write.
 
     Raises
@@ -64,15 +111,17 @@ def plot_examples(
     """
     cores = scored_cores(SPLIT.read(split), CORE_SCORES.read(core_scores))
     mpp = _mpp(manifests)
+    chosen = {label: draw_cores(cores, label, EXAMPLES, seed) for label in range(N_CLASSES)}
     row_mm, cell_mm, picture_mm = 39.0, 58.5, 30.0
-    with style.figure(style.TWO_COLUMNS_MM, N_CLASSES * row_mm + 1, svg=svg, png=png) as fig:
-        for label in range(N_CLASSES):
+    size = style.TWO_COLUMNS_MM, N_CLASSES * row_mm + 1
+    numbers = _cores_drawn(cores, chosen)
+    with style.figure(*size, numbers=numbers, svg=svg, png=png, data=data) as fig:
+        for label, shown in chosen.items():
             top = label * row_mm
-            drawn = draw_cores(cores, label, EXAMPLES, seed)
             _band(fig, label, top + 1, row_mm - 2)
-            if not drawn:
+            if not shown:
                 _none(fig, label, top + row_mm / 2)
-            for i, core in enumerate(drawn):
+            for i, core in enumerate(shown):
                 left = BAND_MM + 2 + i * cell_mm
                 store = CoreStore(stores[core.slide_id], core.core_id)
                 picture = core_picture(store, style.pixels(picture_mm))
@@ -97,6 +146,7 @@ def plot_core_panels(
     seed: int,
     svg: Path,
     png: Path,
+    data: Path,
 ) -> None:
     """Plot cores of some labels with two of their patches and the predictions in their KCS.
 
@@ -120,7 +170,7 @@ def plot_core_panels(
         What ranks the predictions (see :func:`her2pyramid.decision.doubt`).
     seed
         Of the draw of cores.
-    svg, png
+    svg, png, data
         The figure to write.
 
     Raises
@@ -131,30 +181,38 @@ def plot_core_panels(
     cores = scored_cores(SPLIT.read(split), CORE_SCORES.read(core_scores))
     mpp = _mpp(manifests)
     side_mm, gap_mm, row_mm = 45.0, 1.5, 52.0
-    drawn = {label: draw_cores(cores, label, PANELS, seed) for label in labels}
-    rows_of = {label: max(len(found), 1) for label, found in drawn.items()}
-    height = sum(rows_of.values()) * row_mm + 1
-    with style.figure(style.TWO_COLUMNS_MM, height, svg=svg, png=png) as fig:
+    chosen = {label: draw_cores(cores, label, PANELS, seed) for label in labels}
+    patches = {
+        core.core_id: _best_patches(
+            CoreStore(stores[core.slide_id], core.core_id), logits[core.slide_id], core, confidence
+        )
+        for shown in chosen.values()
+        for core in shown
+    }
+    numbers = panels({"cores": _cores_drawn(cores, chosen), "patches": _patches_drawn(patches)})
+    rows_of = {label: max(len(shown), 1) for label, shown in chosen.items()}
+    size = style.TWO_COLUMNS_MM, sum(rows_of.values()) * row_mm + 1
+    with style.figure(*size, numbers=numbers, svg=svg, png=png, data=data) as fig:
         top = 0.0
         for label in labels:
             _band(fig, label, top + 1, rows_of[label] * row_mm - 2)
-            if not drawn[label]:
+            if not chosen[label]:
                 _none(fig, label, top + row_mm / 2)
-            for i, core in enumerate(drawn[label]):
+            for i, core in enumerate(chosen[label]):
                 store = CoreStore(stores[core.slide_id], core.core_id)
                 um_per_px = mpp[core.slide_id]
                 row_top, left = top + i * row_mm + 5, BAND_MM + 2
                 ax = style.axes_mm(fig, left, row_top, side_mm, side_mm)
                 picture = core_picture(store, style.pixels(side_mm))
                 pictures.show(ax, picture, side_um=store.side_px() * um_per_px)
-                spec, places = _best_patches(store, logits[core.slide_id], core, confidence)
-                for number, (name, place) in enumerate(zip("AB", places, strict=False), start=1):
+                best = patches[core.core_id]
+                for number, (name, place) in enumerate(best.named(), start=1):
                     x = left + number * (side_mm + gap_mm)
                     _patch(
                         style.axes_mm(fig, x, row_top, side_mm, side_mm),
                         ax,
                         store,
-                        spec,
+                        best.spec,
                         place,
                         name=name,
                         um_per_px=um_per_px,
@@ -245,16 +303,31 @@ def _mpp(manifests: Mapping[str, Path]) -> dict[str, float]:
     return {content.slide_id: content.mpp for content in contents}
 
 
+def _cores_drawn(cores: pd.DataFrame, chosen: Mapping[int, Sequence[Any]]) -> pa.Table:
+    ids = [core.core_id for shown in chosen.values() for core in shown]
+    return drawn(CORES_DRAWN, cores.set_index("core_id").loc[ids].reset_index())
+
+
+def _patches_drawn(patches: Mapping[str, Patches]) -> pa.Table:
+    rows = []
+    for core_id, found in patches.items():
+        for name, (top, left) in found.named():
+            level = found.spec.levels[_finest(found.spec)].downsample
+            side = found.spec.patch_px
+            rows.append((core_id, name, found.pss, left * level, top * level, side * level))
+    return drawn(PATCHES_DRAWN, pd.DataFrame(rows, columns=PATCHES_DRAWN.names))
+
+
 def _best_patches(
     store: Pixels, logits: Path, core: Any, confidence: decision.Confidence
-) -> tuple[PssSpec, list[list[int]]]:
-    """The two patches with most DAB of the core's most confident PSS: top and left."""
+) -> Patches:
+    """The two patches with most DAB of the core's most confident PSS."""
     facts = read_metadata(logits)
     spec = PssSpec.model_validate_json(facts["sampling"])
-    if not spec.levels:
-        return spec, []
     values = decision.pss_logits(LOGITS.read(logits), [core.core_id], core.n)[0]
     best = int(decision.rank(values, confidence=confidence)[0])
+    if not spec.levels:
+        return Patches(spec, best, [])
     found = positions(
         store,
         spec,
@@ -266,7 +339,7 @@ def _best_patches(
     places = found[_finest(spec)].tolist()
     patches = [_read_patch(store, spec, place) for place in places]
     by_stain = [places[i] for i in most_stained(patches)]
-    return spec, [by_stain[i] for i in two_apart(by_stain, spec.patch_px)]
+    return Patches(spec, best, [by_stain[i] for i in two_apart(by_stain, spec.patch_px)])
 
 
 def _finest(spec: PssSpec) -> int:
@@ -315,7 +388,7 @@ def _patch(
     beside: dict[str, Any] = {"x": left + side + gap, "ha": "left"}
     if left + side > 0.9 * shown_px:
         beside = {"x": left - gap, "ha": "right"}
-    overview.text(y=top, s=name, **beside, **{**tag, "fontsize": 5.5})
+    overview.text(y=top, s=name, **beside, **{**tag, "fontsize": 6})
 
 
 def _histogram(ax: Axes, core: Any) -> None:
@@ -337,7 +410,7 @@ def _histogram(ax: Axes, core: Any) -> None:
         ax.set_yticks(range(size + 1))
     else:
         ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    ax.tick_params(axis="x", length=0, labelsize=5.8)
+    ax.tick_params(axis="x", length=0, labelsize=6)
     ax.set_ylabel("PSSs of the KCS", fontsize=6, labelpad=2)
 
 

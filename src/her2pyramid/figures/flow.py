@@ -14,6 +14,7 @@ from matplotlib.textpath import text_to_path
 
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.figures import style
+from her2pyramid.figures.data import drawn
 from her2pyramid.labels.consensus import NO_READS
 from her2pyramid.tables.labels import FLOW
 
@@ -76,7 +77,7 @@ class Diagram:
         return max(top + box.height for box, (_, top) in self.boxes) + MARGIN_MM
 
 
-def plot_flow(flow: Path, *, svg: Path, png: Path) -> None:
+def plot_flow(flow: Path, *, svg: Path, png: Path, data: Path) -> None:
     """Plot the flow of cores: what remains, what is left out and why, and the splits.
 
     Reasons that exclude no core are not shown. Reads are told of cores from the step on at which
@@ -86,7 +87,7 @@ def plot_flow(flow: Path, *, svg: Path, png: Path) -> None:
     ----------
     flow
         Table `FLOW`.
-    svg, png
+    svg, png, data
         The figure to write. Its height follows from the boxes.
 
     Raises
@@ -102,12 +103,19 @@ def plot_flow(flow: Path, *, svg: Path, png: Path) -> None:
             remedy="delete it and run again: the step that makes it will make it anew",
         )
     diagram = lay_out(table)
-    with style.figure(WIDTH_MM, diagram.height, svg=svg, png=png) as fig:
+    numbers = drawn(FLOW, shown(table))
+    size = WIDTH_MM, diagram.height
+    with style.figure(*size, numbers=numbers, svg=svg, png=png, data=data) as fig:
         ax = style.axes_mm(fig, 0, 0, WIDTH_MM, diagram.height)
         ax.set_xlim(0, WIDTH_MM)
         ax.set_ylim(diagram.height, 0)
         ax.set_axis_off()
         _draw(ax, diagram)
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a place in the diagram: reasons that exclude no core have none."""
+    return table[table["kind"].ne("excluded") | table["cores"].gt(0)]
 
 
 def lay_out(table: pd.DataFrame) -> Diagram:
@@ -120,12 +128,12 @@ def lay_out(table: pd.DataFrame) -> Diagram:
     """
     lost_reads = table.index[table["step"] == NO_READS]
     reads_from = lost_reads[0] if len(lost_reads) else table.index[0]
-    shown = table[table["kind"].ne("excluded") | table["cores"].gt(0)]
-    stage = shown["kind"].eq("remaining").cumsum()
+    placed = shown(table)
+    stage = placed["kind"].eq("remaining").cumsum()
 
     diagram = Diagram()
     bottom = branch = free = MARGIN_MM  # of the last box; of the last branch; of the boxes beside
-    for (_, kind), rows in shown.groupby([stage, shown["kind"]], sort=False):
+    for (_, kind), rows in placed.groupby([stage, placed["kind"]], sort=False):
         if kind == "remaining":
             box = _counts_box(rows.iloc[0], reads=bool(rows.index[0] > reads_from))
             top = branch + STEM_MM if diagram.boxes else MARGIN_MM

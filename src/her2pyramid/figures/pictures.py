@@ -40,7 +40,7 @@ def show(ax: Axes, picture: NDArray[np.uint8], *, side_um: float) -> None:
         words,
         ha="right",  # a bar can be shorter than its words, which must stay in the picture
         va="bottom",
-        fontsize=5.5,
+        fontsize=6,
         bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.2},
     )
     for width, colour in ((3.2, "white"), (1.8, style.INK)):

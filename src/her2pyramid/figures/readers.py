@@ -7,14 +7,16 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from her2pyramid.figures import style
-from her2pyramid.figures.agreement import (
+from her2pyramid.figures.counts import FEW_CORES, rightly
+from her2pyramid.figures.data import drawn, panels
+from her2pyramid.figures.layout import (
     HEAD_MM,
     MOST_CHARACTERS,
-    SMALL_PT,
     beside,
     by_number,
     dots,
@@ -22,8 +24,8 @@ from her2pyramid.figures.agreement import (
     nothing,
     rows_of_shares,
 )
-from her2pyramid.figures.counts import FEW_CORES, rightly
 from her2pyramid.tables.label_noise import ALL_READERS, BY_PATTERN, READER_COMPARISON
+from her2pyramid.tables.table import column
 
 RIGHT_MM: Final = 95.0
 """Where the right-hand panel begins."""
@@ -36,6 +38,16 @@ FOOT_MM: Final = 12.0
 MOST_PATTERNS: Final = 16
 """Rows of vote patterns; the patterns with fewest cores are one row."""
 
+PATTERNS_DRAWN: Final = pa.schema(
+    [
+        column("name", pa.string(), "vote pattern, or the patterns with fewest cores together"),
+        column("cores", pa.int64(), "labelled test cores with it"),
+        column("right", pa.int64(), "cores whose predicted score is the label"),
+        column("value", pa.float64(), "share of right ones"),
+        BY_PATTERN.schema.field("low"),
+        BY_PATTERN.schema.field("high"),
+    ]
+)
 COMPARED: Final = ["reader_accuracy", "model_accuracy", "difference", "low", "high"]
 
 # The reader's mark is the larger and hollow: both are seen where they are equal.
@@ -48,7 +60,7 @@ READER_MARK: Final[dict[str, Any]] = {
 NETWORK_MARK: Final[dict[str, Any]] = {"marker": "o", "markersize": 3.2, "color": style.BLUE}
 
 
-def plot_readers(by_pattern: Path, comparison: Path, *, svg: Path, png: Path) -> None:
+def plot_readers(by_pattern: Path, comparison: Path, *, svg: Path, png: Path, data: Path) -> None:
     """Plot the accuracy by vote pattern, and each reader and the network against the others.
 
     What is undefined is said to be so, and never drawn as 0.
@@ -57,7 +69,7 @@ def plot_readers(by_pattern: Path, comparison: Path, *, svg: Path, png: Path) ->
     ----------
     by_pattern, comparison
         Tables `BY_PATTERN` and `READER_COMPARISON`.
-    svg, png
+    svg, png, data
         The figure to write. Its height follows from the number of patterns and readers.
     """
     patterns = BY_PATTERN.read(by_pattern)
@@ -67,7 +79,14 @@ def plot_readers(by_pattern: Path, comparison: Path, *, svg: Path, png: Path) ->
     left_mm, right_mm = _height_mm(len(rows)), _height_mm(len(readers)) if compared else 0.0
     tallest = max(left_mm, right_mm)
     height = HEAD_MM + (tallest + FOOT_MM if tallest else 3)
-    with style.figure(style.TWO_COLUMNS_MM, height, svg=svg, png=png) as fig:
+    numbers = panels(
+        {
+            "a": drawn(PATTERNS_DRAWN, rows),
+            "b": drawn(READER_COMPARISON, readers, ("reader_id", "cores", *COMPARED)),
+        }
+    )
+    size = style.TWO_COLUMNS_MM, height
+    with style.figure(*size, numbers=numbers, svg=svg, png=png, data=data) as fig:
         n_cores, n_right = int(patterns["cores"].sum()), int(patterns["right"].sum())
         overall = n_right / max(n_cores, 1)
         note = (
@@ -184,7 +203,7 @@ def _draw_keys(ax: Axes) -> None:
         xytext=(6, 3),
         textcoords="offset points",
         va="bottom",
-        fontsize=SMALL_PT,
+        fontsize=style.SMALL_PT,
         color=style.GREY,
         annotation_clip=False,
     )

@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import matplotlib.style
+import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from her2pyramid.figures.data import write_data
 from her2pyramid.files import atomic_path
 
 ONE_COLUMN_MM: Final = 89.0
 TWO_COLUMNS_MM: Final = 183.0
 DPI: Final = 300
 MM_PER_INCH: Final = 25.4
+SMALL_PT: Final = 6.5
+"""Font size of notes and of words beside marks, in points."""
 
 SCORE_COLOURS: Final = ("#d5dfeb", "#ecc78c", "#c17f3b", "#5a2d0f")
 """Of 0, 1+, 2+, 3+: counterstain blue, then ever darker brown. They differ in lightness too."""
@@ -30,6 +34,16 @@ DARK_VERMILION: Final = "#a84800"  # for text
 GREEN: Final = "#00795a"
 INK: Final = "#1a1a1a"
 GREY: Final = "#6b6b6b"
+GRID: Final = "#e4e4e4"
+BAND: Final = "#cfe5f2"
+
+# Two kinds of uncertainty, two colours in all figures: intervals over patients and between readers
+# are blue; the spread that chance in sampling PSSs makes is orange.
+SPREAD_BAND: Final = "#fae3d0"
+SPREAD: Final = "#efb98c"
+
+LOG_TICKS: Final = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)
+"""Ticks of a logarithmic axis of whole numbers."""
 
 RIGHT: Final = "\N{CHECK MARK}"
 WRONG: Final = "\N{BALLOT X}"
@@ -71,17 +85,21 @@ STYLE: Final[dict[str, Any]] = {
 
 
 @contextmanager
-def figure(width_mm: float, height_mm: float, *, svg: Path, png: Path) -> Iterator[Figure]:
-    """Give an empty figure; write it as SVG and as PNG when the block succeeds.
+def figure(
+    width_mm: float, height_mm: float, *, numbers: pa.Table, svg: Path, png: Path, data: Path
+) -> Iterator[Figure]:
+    """Give an empty figure; write it, and the numbers it shows, when the block succeeds.
 
-    The same figure gives the same bytes: neither file holds a date.
+    The same figure gives the same bytes: no file holds a date.
 
     Parameters
     ----------
     width_mm, height_mm
         Size of the figure.
-    svg, png
-        Where to; the PNG has 300 dpi.
+    numbers
+        What the figure shows (see :mod:`her2pyramid.figures.data`).
+    svg, png, data
+        Where to: the figure as SVG and as PNG of 300 dpi, and the numbers as a Parquet table.
     """
     # From matplotlib's defaults, so that a user's own settings change nothing.
     with matplotlib.style.context(["default", STYLE]):
@@ -91,6 +109,7 @@ def figure(width_mm: float, height_mm: float, *, svg: Path, png: Path) -> Iterat
         for form, path in (("svg", svg), ("png", png)):
             with atomic_path(path) as temporary:
                 fig.savefig(temporary, format=form, metadata=metadata[form])
+        write_data(numbers, data)
 
 
 def axes_mm(fig: Figure, left: float, top: float, width: float, height: float) -> Axes:

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 from matplotlib.ticker import (
     FixedLocator,
     FuncFormatter,
@@ -17,22 +18,34 @@ from matplotlib.ticker import (
 
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.figures import style
+from her2pyramid.figures.data import drawn
 from her2pyramid.tables.history import HISTORY
+from her2pyramid.tables.table import column
 
 MOST_RATES: Final = 5
 """Learning rates named on the axis."""
 LOG_FROM: Final = 10
 """Losses that differ by more than this factor are drawn on a logarithmic axis."""
 
+DRAWN: Final = pa.schema(
+    [
+        column("epoch", pa.int32(), "epoch, from 1"),
+        *(
+            HISTORY.schema.field(name)
+            for name in ("learning_rate", "train_loss", "val_loss", "best")
+        ),
+    ]
+)
 
-def plot_training(history: Path, *, svg: Path, png: Path) -> None:
+
+def plot_training(history: Path, *, svg: Path, png: Path, data: Path) -> None:
     """Plot losses and learning rate by epoch, and mark the epoch whose weights were kept.
 
     Parameters
     ----------
     history
         Table `HISTORY`.
-    svg, png
+    svg, png, data
         The figure to write.
 
     Raises
@@ -51,7 +64,9 @@ def plot_training(history: Path, *, svg: Path, png: Path) -> None:
     best = table[table["best"]].iloc[-1]
     # A line through one or two epochs is hard to see without its points.
     marker = "o" if len(table) <= 30 else ""
-    with style.figure(style.ONE_COLUMN_MM, 80, svg=svg, png=png) as fig:
+    numbers = drawn(DRAWN, table)
+    size = style.ONE_COLUMN_MM, 80
+    with style.figure(*size, numbers=numbers, svg=svg, png=png, data=data) as fig:
         losses = style.axes_mm(fig, 16, 7, 70, 39)
         rate = style.axes_mm(fig, 16, 51, 70, 18)
         for column, label, colour, dash in (

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 Setting = tuple[int, int]
 """N and k."""
+
+PROTOCOL: Final[Setting] = (20, 5)
+"""N and k of the paper's protocol."""
 
 
 def grid(

@@ -13,7 +13,6 @@ import pandas as pd
 import yaml
 
 from her2pyramid.cores import Manifest, read_manifest
-from her2pyramid.evaluation.intervals import metric_intervals
 from her2pyramid.figures.counts import FEW_CORES
 from her2pyramid.files import sha256
 from her2pyramid.labels.consensus import COUNTS
@@ -21,7 +20,7 @@ from her2pyramid.model import read_metadata
 from her2pyramid.options import ModelOptions, TrainingOptions
 from her2pyramid.progress import spent
 from her2pyramid.pss import PssSpec
-from her2pyramid.report.metrics import METRIC_WORDS, metric_interval, metric_value
+from her2pyramid.report.metrics import METRIC_GROUPS, METRIC_WORDS, metric_text
 from her2pyramid.report.render import number, write_page
 from her2pyramid.scores import N_CLASSES
 from her2pyramid.tables.history import HISTORY
@@ -30,6 +29,9 @@ from her2pyramid.tables.metrics import ALL_SCORES, METRICS
 from her2pyramid.tables.scores import CORE_SCORES
 
 TRAINED_ON: Final = ("train", "val")
+
+LEFT_OUT: Final = METRIC_GROUPS["Adjacent scores"]
+"""Metrics that serve to compare with the paper; the report has them."""
 
 
 def build_card(
@@ -69,6 +71,9 @@ def build_card(
     tables = {name: SPLIT.read(splits[name]) for name in SPLITS}
     scored, measured = CORE_SCORES.read(scores), METRICS.read(metrics)
     stored = {slide: read_manifest(path) for slide, path in manifests.items()}
+    # What was used, also where the configuration leaves it to the validation cores.
+    locked = {name: int(scored[name].max()) for name in ("n", "k")}
+    score = {**config["score"], **locked}
     write_page(
         "card.md.j2",
         {
@@ -77,16 +82,16 @@ def build_card(
             "config_sha256": config_digest(config),
             "synthetic": config["demo"] is not None,
             "seed": config["seed"],
-            "score": config["score"],
+            "score": score,
             "few": FEW_CORES,
             "classes": json.loads(metadata["classes"]),
             "model": model,
-            "how_to_use": _how_to_use(model, spec, config["score"]),
+            "how_to_use": _how_to_use(model, spec, score),
             **_input_facts(spec, tables, stored),
             **_training_facts(HISTORY.read(history), config["training"]),
             **_data_facts(tables, stored),
             **_label_facts(CONSENSUS.read(consensus), tables, config["consensus"]),
-            **_result_facts(tables["test"], scored, measured, config),
+            **_result_facts(tables["test"], measured, config),
         },
         card,
     )
@@ -200,22 +205,21 @@ def _label_facts(
 
 
 def _result_facts(
-    test: pd.DataFrame, scores: pd.DataFrame, metrics: pd.DataFrame, config: Mapping[str, Any]
+    test: pd.DataFrame, metrics: pd.DataFrame, config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    resamples = config["intervals"]["resamples"]
-    intervals = metric_intervals(test, scores, resamples=resamples, seed=config["seed"])
     return {
         "n_test": len(test),
         "n_test_patients": test["patient_id"].nunique(),
-        "resamples": resamples,
+        "resamples": config["intervals"]["resamples"],
+        "draws": config["nk"]["draws"],
         "metrics": [
             {
                 "name": METRIC_WORDS[row["metric"]],
                 "scores": "" if row["scores"] == ALL_SCORES else row["scores"],
-                "value": metric_value(row),
-                "interval": metric_interval(row),
+                **metric_text(row)._asdict(),
                 "n": row["n"],
             }
-            for row in intervals.merge(metrics, on=["metric", "scores"]).to_dict("records")
+            for row in metrics.to_dict("records")
+            if row["metric"] not in LEFT_OUT
         ],
     }

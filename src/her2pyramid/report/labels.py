@@ -13,7 +13,8 @@ import pandas as pd
 from her2pyramid.labels.consensus import TIE, TOO_FEW
 from her2pyramid.labels.pictures import pairs_with_splits
 from her2pyramid.report.captions import PLACED_FIGURES
-from her2pyramid.report.render import figure, number, write_page
+from her2pyramid.report.placement import place
+from her2pyramid.report.render import number, write_page
 from her2pyramid.scores import N_CLASSES, NAMES
 from her2pyramid.tables.agreement import AGREEMENT
 from her2pyramid.tables.labels import CONSENSUS, FLOW, SPLIT, SPLITS, Her2Group
@@ -54,15 +55,13 @@ class LabelTables:
     pictures: Path
 
 
-def label_facts(tables: LabelTables, figures: Mapping[str, Path]) -> dict[str, Any]:
-    """What the section on reads and labels tells.
+def label_facts(tables: LabelTables) -> dict[str, Any]:
+    """What the section on reads and labels tells, but for its figures.
 
     Parameters
     ----------
     tables
         The tables.
-    figures
-        PNG of each figure of labels by name (see `PLACED_FIGURES`).
     """
     consensus = CONSENSUS.read(tables.consensus)
     splits = {name: SPLIT.read(tables.splits[name]) for name in SPLITS}
@@ -88,9 +87,6 @@ def label_facts(tables: LabelTables, figures: Mapping[str, Path]) -> dict[str, A
             for reason, cores in consensus.groupby("reason")
         ],
         "alike": pairs_with_splits(PICTURE_PAIRS.read(tables.pictures), splits).to_dict("records"),
-        "placed_figures": {
-            name: (*PLACED_FIGURES[name], *figure(path)) for name, path in figures.items()
-        },
     }
 
 
@@ -99,12 +95,15 @@ def build_labels_page(tables: LabelTables, figures: Mapping[str, Path], page: Pa
 
     Parameters
     ----------
-    tables, figures
-        See :func:`label_facts`.
+    tables
+        The tables.
+    figures
+        PNG of each figure of labels by name.
     page
         The HTML file.
     """
-    write_page("labels.html.j2", label_facts(tables, figures), page)
+    about = {**label_facts(tables), "figures": place(figures, PLACED_FIGURES)}
+    write_page("labels.html.j2", about, page)
 
 
 def _readers(reads: pd.DataFrame) -> list[dict[str, Any]]:

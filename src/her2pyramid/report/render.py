@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,23 @@ from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
 
 JPEG_QUALITY: Final = 88
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture for an <img>.
+
+    Attributes
+    ----------
+    address
+        All of it, as a data address.
+    width, height
+        Size on the page in CSS pixels, told so that the page keeps its place free.
+    """
+
+    address: str
+    width: int
+    height: int
 
 
 def write_page(template: str, about: dict[str, Any], page: Path) -> None:
@@ -68,11 +86,22 @@ def at_most(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     return np.asarray(small, dtype=np.uint8)
 
 
-def figure(path: Path) -> tuple[str, int]:
-    """A figure for an <img>, and its width: lines are smaller as PNG, tissue as JPEG."""
-    picture = read_picture(path)
-    png = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1].tobytes()
-    return min(_data(png, "png"), jpeg(picture), key=len), picture.shape[1] // 2
+def percent(value: float | None) -> str:
+    """A share from 0 to 1 in percent with one decimal; a dash where it is undefined."""
+    return "\N{EN DASH}" if value is None or np.isnan(value) else f"{100 * value:.1f} %"
+
+
+def figure(path: Path) -> Picture:
+    """A figure at half of its pixels: lines are smaller as PNG, tissue as JPEG."""
+    pixels = read_picture(path)
+    png = cv2.imencode(".png", np.ascontiguousarray(pixels[..., ::-1]))[1].tobytes()
+    address = min(_data(png, "png"), _jpeg(pixels), key=len)
+    return Picture(address, pixels.shape[1] // 2, pixels.shape[0] // 2)
+
+
+def photograph(pixels: NDArray[np.uint8]) -> Picture:
+    """A picture of tissue, (height, width, 3) RGB, at half of its pixels."""
+    return Picture(_jpeg(pixels), pixels.shape[1] // 2, pixels.shape[0] // 2)
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -87,11 +116,10 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     return np.asarray(picture, dtype=np.uint8)
 
 
-def jpeg(picture: NDArray[np.uint8]) -> str:
-    """A picture for an <img>: a data address."""
+def _jpeg(pixels: NDArray[np.uint8]) -> str:
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     return _data(
-        cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), quality)[1].tobytes(), "jpeg"
+        cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]), quality)[1].tobytes(), "jpeg"
     )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from her2pyramid.figures import style
 from tests.unit import synthetic_results as made
-from tests.unit.figures.plots import PLOTS, plot, words
+from tests.unit.figures.plots import PLOTS, files, plot, words
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,11 @@ class Drawn(list[Figure]):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.out = {"svg": folder / "drawn.svg", "png": folder / "drawn.png"}
+        self.out = files("drawn", folder)
+
+    def numbers(self) -> pd.DataFrame:
+        """The numbers of the figure written last."""
+        return pd.read_parquet(self.out["data"])
 
     def words(self) -> str:
         """The text of the figure written last."""
@@ -51,7 +57,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drawn:
     original = style.figure
 
     @contextmanager
-    def keep(*size: float, **out: Path) -> Iterator[Figure]:
+    def keep(*size: float, **out: Any) -> Iterator[Figure]:
         with original(*size, **out) as fig:
             figures.append(fig)
             yield fig

@@ -14,9 +14,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from her2pyramid.figures.agreement import by_number, plot_agreement
+from her2pyramid.figures.agreement import plot_agreement
+from her2pyramid.figures.layout import by_number
 from her2pyramid.tables.agreement import AGREEMENT, ONEST, PATTERNS
 from tests.unit.figures.conftest import Drawn
+from tests.unit.figures.plots import files
 from tests.unit.figures.test_layout import check_layout
 
 NAN = float("nan")
@@ -279,7 +281,7 @@ def test_the_same_tables_give_the_same_files(tmp_path: Path) -> None:
     tables = _write(tmp_path)
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        plot_agreement(*tables, svg=tmp_path / folder / "a.svg", png=tmp_path / folder / "a.png")
+        plot_agreement(*tables, **files("a", tmp_path / folder))
     for name in ("a.svg", "a.png"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 

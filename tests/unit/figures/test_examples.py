@@ -102,7 +102,7 @@ def test_patches_are_those_that_were_classified(
         facts = {"sampling": made.SPEC.model_dump_json(), "seed": "1"}
         LOGITS.write(LOGITS.read(path), logits[slide], metadata=facts)
     changed = made.Results(**{**vars(results), "logits": logits})
-    assert plot("panels", changed, tmp_path)[1].read_bytes() != before
+    assert plot("panels", changed, tmp_path)["png"].read_bytes() != before
 
 
 def test_sampling_without_patches_shows_the_core_alone(
@@ -115,7 +115,7 @@ def test_sampling_without_patches_shows_the_core_alone(
         facts = {"sampling": spec.model_dump_json(), "seed": "0"}
         LOGITS.write(LOGITS.read(path), logits[slide], metadata=facts)
     changed = made.Results(**{**vars(results), "logits": logits})
-    texts = words(plot("panels", changed, tmp_path)[0])
+    texts = words(plot("panels", changed, tmp_path)["svg"])
     assert "A" not in texts
 
 

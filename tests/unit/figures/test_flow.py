@@ -13,6 +13,7 @@ from her2pyramid.errors import Her2PyramidError
 from her2pyramid.figures.flow import plot_flow, wrap
 from her2pyramid.tables.labels import FLOW
 from tests.unit.figures.conftest import Drawn
+from tests.unit.figures.plots import files
 from tests.unit.figures.test_layout import check_layout
 
 Rows = list[tuple[str, str, int, int, int]]
@@ -185,11 +186,11 @@ def test_height_follows_from_the_boxes(tmp_path: Path, drawn: Drawn) -> None:
 
 
 def test_the_same_flow_is_the_same_file(tmp_path: Path) -> None:
-    outs = [{s: tmp_path / f"{i}.{s}" for s in ("svg", "png")} for i in range(2)]
+    outs = [files(str(i), tmp_path) for i in range(2)]
     for out in outs:
         _plot(PAPER, tmp_path, out)
-    for suffix in ("svg", "png"):
-        assert outs[0][suffix].read_bytes() == outs[1][suffix].read_bytes()
+    for one, other in zip(*(out.values() for out in outs), strict=True):
+        assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_flow_without_a_step_is_refused(tmp_path: Path, drawn: Drawn) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import matplotlib as mpl
 import numpy as np
+import pyarrow as pa
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -17,17 +18,18 @@ from matplotlib.text import Text
 from her2pyramid.figures import style
 from tests.unit import synthetic_results as made
 from tests.unit.figures.conftest import Drawn
-from tests.unit.figures.plots import PLOTS, plot, words
+from tests.unit.figures.plots import PLOTS, files, plot, words
 
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_figure_is_the_same_file_each_time(
     name: str, results: made.Results, plotted: Path, tmp_path: Path
 ) -> None:
-    for again in plot(name, results, tmp_path):
+    for again in plot(name, results, tmp_path).values():
         assert again.read_bytes() == (plotted / again.name).read_bytes()
     assert "<dc:date>" not in (plotted / f"{name}.svg").read_text(encoding="utf-8")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.png", f"{name}.svg"]
+    made_here = sorted(path.name for path in tmp_path.iterdir())
+    assert made_here == [f"{name}.{suffix}" for suffix in ("parquet", "png", "svg")]
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -71,12 +73,13 @@ def test_shorten_keeps_both_ends() -> None:
 
 
 def check_layout(fig: Figure) -> None:
-    """No text reaches beyond the figure, and none lies over another."""
+    """No text is too small, reaches beyond the figure, or lies over another."""
     boxes = []
     draw = Text.draw
 
     def note(text: Text, renderer: Any, *args: Any, **kwargs: Any) -> None:
         if text.get_visible() and text.get_text().strip():
+            assert text.get_fontsize() >= 6, f"{text.get_text()!r} can't be read in print"
             boxes.append((text.get_text(), text.get_window_extent(renderer)))
         draw(text, renderer, *args, **kwargs)
 
@@ -123,12 +126,13 @@ def test_a_users_settings_of_matplotlib_change_nothing(
     odd = {"font.size": 20, "axes.facecolor": "black", "svg.fonttype": "path", "lines.marker": "x"}
     with mpl.rc_context(odd):
         files = plot("accuracy_n", results, tmp_path)
-    for file in files:
+    for file in files.values():
         assert file.read_bytes() == (plotted / file.name).read_bytes()
 
 
 def test_a_figure_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    out = {"svg": tmp_path / "a.svg", "png": tmp_path / "a.png"}
-    with pytest.raises(ZeroDivisionError), style.figure(50, 50, **out):
+    out = files("a", tmp_path)
+    numbers = pa.table({"x": [1]})
+    with pytest.raises(ZeroDivisionError), style.figure(50, 50, numbers=numbers, **out):
         _ = 1 / 0
     assert not list(tmp_path.iterdir())

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from her2pyramid.figures.readers import plot_readers
 from her2pyramid.tables.label_noise import BY_PATTERN, READER_COMPARISON
 from tests.unit.figures.conftest import Drawn
+from tests.unit.figures.plots import files
 from tests.unit.figures.test_layout import check_layout
 
 NAN = float("nan")
@@ -200,6 +201,6 @@ def test_the_same_tables_give_the_same_files(tmp_path: Path) -> None:
     tables = _write(tmp_path)
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        plot_readers(*tables, svg=tmp_path / folder / "r.svg", png=tmp_path / folder / "r.png")
+        plot_readers(*tables, **files("r", tmp_path / folder))
     for name in ("r.svg", "r.png"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()

@@ -12,7 +12,7 @@ from her2pyramid.errors import Her2PyramidError
 from her2pyramid.figures.training import plot_training
 from her2pyramid.tables.history import HISTORY
 from tests.unit.figures.conftest import Drawn
-from tests.unit.figures.plots import words
+from tests.unit.figures.plots import files, words
 from tests.unit.figures.test_layout import check_layout
 
 
@@ -41,24 +41,24 @@ def _history(tmp_path: Path, losses: list[float], rates: list[float]) -> Path:
 )
 def test_training_of_any_course_can_be_plotted(losses: list[float], tmp_path: Path) -> None:
     history = _history(tmp_path, losses, [1e-5] * len(losses))
-    svg = tmp_path / "t.svg"
-    plot_training(history, svg=svg, png=tmp_path / "t.png")
-    assert "1.0e-5" in words(svg)
+    out = files("t", tmp_path)
+    plot_training(history, **out)
+    assert "1.0e-5" in words(out["svg"])
 
 
 def test_training_names_the_epoch_whose_weights_were_kept(tmp_path: Path) -> None:
     losses = [1.0, 0.5, 0.8, 0.4, 0.9]
     history = _history(tmp_path, losses, [1e-4, 1e-4, 5e-5, 5e-5, 2.5e-5])
-    svg = tmp_path / "t.svg"
-    plot_training(history, svg=svg, png=tmp_path / "t.png")
-    texts = words(svg)
+    out = files("t", tmp_path)
+    plot_training(history, **out)
+    texts = words(out["svg"])
     assert "weights kept: epoch 4" in texts  # counted from 1, as in the log
     assert {"1.0e-4", "5.0e-5", "2.5e-5"} <= set(texts)
 
 
 def test_training_without_an_epoch_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Her2PyramidError, match="no epoch"):
-        plot_training(_history(tmp_path, [], []), svg=tmp_path / "t.svg", png=tmp_path / "t.png")
+        plot_training(_history(tmp_path, [], []), **files("t", tmp_path))
 
 
 def test_a_long_training_with_many_rates_stays_readable(tmp_path: Path, drawn: Drawn) -> None:

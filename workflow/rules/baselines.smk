@@ -1,0 +1,34 @@
+# What the network is worth beside what comes cheaper.
+
+
+if CONFIG.labelled:
+
+    rule baselines:
+        input:
+            stores=expand(rules.crop_cores.output.store, slide=SLIDES),
+            manifests=expand(rules.crop_cores.output.manifest, slide=SLIDES),
+            train=split_table("train"),
+            val=split_table("val"),
+            test=split_table("test"),
+            scores=rules.score.output.cores,
+        output:
+            baselines=f"{RESULTS}/metrics/baselines.parquet",
+            scores=f"{RESULTS}/metrics/baseline_scores.parquet",
+        log:
+            f"{LOGS}/baselines.log",
+        benchmark:
+            f"{BENCHMARKS}/baselines.tsv"
+        conda:
+            CPU_ENV
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            slides=SLIDES,
+            resamples=CONFIG.intervals.resamples,
+            seed=CONFIG.seed,
+            code=fingerprint("evaluation.baselines"),
+        message:
+            "Scoring the test cores by the commonest label, and by stain alone"
+        script:
+            "../scripts/baselines.py"

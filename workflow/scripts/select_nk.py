@@ -1,0 +1,24 @@
+"""Lock N and k, by validation cores alone."""
+
+import pandas as pd
+
+from her2pyramid.nk.selection import locked, select
+from her2pyramid.steps import log, step
+from her2pyramid.tables.labels import SPLIT
+from her2pyramid.tables.logits import LOGITS
+from her2pyramid.tables.nk import SELECTION
+
+params = snakemake.params
+with step("select_nk", snakemake.log[0]):
+    selection = select(
+        pd.concat([LOGITS.read(path) for path in snakemake.input.logits]),
+        SPLIT.read(snakemake.input.val),
+        fixed=params.fixed and tuple(params.fixed),
+        margin=params.margin,
+        draws=params.draws,
+        seed=params.seed,
+        threads=snakemake.threads,
+        **params.decision,
+    )
+    SELECTION.write(selection, snakemake.output.selection)
+    log.info("N = %d, k = %d: %s", *locked(selection), selection["reason"].iloc[0])
