@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from her2pyramid.figures import style
-from her2pyramid.figures.counts import FEW_CORES, counted
+from her2pyramid.figures.counts import FEW_CORES, counted, without_few
 from her2pyramid.figures.data import drawn
 from her2pyramid.tables.metrics import BASELINE_METHODS, BASELINES
 
@@ -65,6 +65,9 @@ class Panel:
     sign: str = ""
 
 
+INTERVALS: Final = ("low", "high", "difference_low", "difference_high")
+
+
 def plot_baselines(baselines: Path, *, svg: Path, png: Path, data: Path) -> None:
     """Plot the metrics of the network and of simpler methods, with intervals over patients.
 
@@ -79,12 +82,15 @@ def plot_baselines(baselines: Path, *, svg: Path, png: Path, data: Path) -> None
     n_cores = int(table["n"].max()) if len(table) else 0
     shown = _panels(n_cores)
     table = table[table["metric"].isin([panel.metric for panel in shown])]
+    table = without_few(table, [n_cores] * len(table), INTERVALS)
     methods = [method for method in BASELINE_METHODS if method in set(table["method"])]
     tall = ROW_MM * max(len(methods), 1)
     size = style.TWO_COLUMNS_MM, TOP_MM + tall + FOOT_MM
     numbers = drawn(BASELINES, table)
     with style.figure(*size, numbers=numbers, svg=svg, png=png, data=data) as fig:
-        title = f"The same {counted(n_cores, 'test core')}; whiskers: 95 % intervals over patients"
+        few = n_cores < FEW_CORES
+        told = ": too few for intervals" if few else "; whiskers: 95 % intervals over patients"
+        title = f"The same {counted(n_cores, 'test core')}{told}"
         style.text_mm(fig, 2, 5, title, va="baseline", fontweight="bold")
         if not methods or not n_cores:
             style.text_mm(fig, 2, 10, "There is no labelled test core.", va="baseline")
@@ -137,7 +143,12 @@ def _draw(ax: Axes, rows: pd.DataFrame, panel: Panel) -> None:
             fontsize=style.SMALL_PT,
             fontweight="bold" if network else "normal",
         )
-    _scale(ax, values, integer=panel.decimals == 0)
+    if panel.decimals:
+        _scale(ax, values)
+    else:
+        room = 0.1 * panel.unit
+        ax.set_xlim(-room, panel.unit + room)
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     ax.set_ylim(len(rows) - 0.5, -0.6)
     ax.tick_params(axis="y", length=0, pad=5)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _minus(f"{value:g}{panel.sign}")))
@@ -147,7 +158,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, panel: Panel) -> None:
     ax.set_xlabel(panel.better, color=style.GREY)
 
 
-def _scale(ax: Axes, values: Floats, *, integer: bool) -> None:
+def _scale(ax: Axes, values: Floats) -> None:
     known = values[~np.isnan(values)]
     if not len(known):
         ax.set_xticks([])
@@ -156,7 +167,7 @@ def _scale(ax: Axes, values: Floats, *, integer: bool) -> None:
     # For the words above the outer dots.
     room = 0.2 * (high - low) or 0.1 * (abs(high) or 1)
     ax.set_xlim(low - room, high + room)
-    ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10], integer=integer))
+    ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _tell_leads(fig: Figure, table: pd.DataFrame, methods: Sequence[str], n_cores: int) -> None:
@@ -172,7 +183,9 @@ def _tell_leads(fig: Figure, table: pd.DataFrame, methods: Sequence[str], n_core
         if np.isnan(lead):
             continue
         words = f"{round(lead * n_cores):+d}" if few else f"{100 * lead:+.1f}"
-        if not np.isnan(low) and not few:
+        if few and not round(lead * n_cores):
+            words = "0"
+        if not np.isnan(low):
             words += f"\n({100 * low:+.1f} to {100 * high:+.1f})"
         style.text_mm(
             fig, left, TOP_MM + ROW_MM * (row + 0.5), _minus(words), va="center", **kwargs

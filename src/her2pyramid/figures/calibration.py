@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from her2pyramid.figures import style
-from her2pyramid.figures.counts import counted, rightly
+from her2pyramid.figures.counts import FEW_CORES, counted, rightly, without_few
 from her2pyramid.figures.data import drawn, panels
 from her2pyramid.figures.layout import UNDEFINED, heading, nothing
 from her2pyramid.tables.metrics import CALIBRATION, COVERAGE, METRICS
@@ -66,6 +66,11 @@ def plot_calibration(
     table = METRICS.read(metrics)
     told = table[table["metric"].isin(["expected_calibration_error", "brier_score"])]
     n_cores, n_pss = int(by_core["n"].sum()), int(by_pss["n"].sum())
+    few = n_cores < FEW_CORES
+    if few:
+        by_core, by_pss, curve, told = (
+            without_few(rows, [n_cores] * len(rows)) for rows in (by_core, by_pss, curve, told)
+        )
     numbers = panels(
         {
             "a": drawn(CALIBRATION, by_core),
@@ -80,7 +85,7 @@ def plot_calibration(
         notes = (
             _errors(told),
             f"{counted(n_pss, 'PSS')}: the first {n} of each core\n"
-            "whiskers: 95 % intervals over patients",
+            + ("too few cores for intervals" if few else "whiskers: 95 % intervals over patients"),
             _kept(curve),
         )
         titles = (
@@ -167,7 +172,9 @@ def _draw_reliability(fig: Figure, left: float, bins: pd.DataFrame, what: str, s
 def _draw_coverage(ax: Axes, curve: pd.DataFrame) -> None:
     """Draw the accuracy of the cores that are kept, and its interval over patients."""
     x, y, low, high = curve[["coverage", "accuracy", "low", "high"]].to_numpy(dtype=float).T
-    ax.fill_between(x, low, high, color=style.BAND, lw=0, label="95 % interval over patients")
+    if not np.isnan(low).all():
+        ax.fill_between(x, low, high, color=style.BAND, lw=0, label="95 % interval over patients")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.005), borderaxespad=0, handlelength=1.5)
     dot: dict[str, Any] = {"marker": "o", "markersize": 2.5} if len(x) <= MOST_DOTS else {}
     ax.plot(x, y, color=style.BLUE, clip_on=False, **dot)
     known = np.concatenate([y, low[~np.isnan(low)]])
@@ -180,7 +187,6 @@ def _draw_coverage(ax: Axes, curve: pd.DataFrame) -> None:
     _shares(ax, "x")
     ax.set_xlabel("Cores kept, the rest deferred")
     ax.grid(axis="y", color=style.GRID, lw=0.5)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.005), borderaxespad=0, handlelength=1.5)
 
 
 def _shares(ax: Axes, name: str) -> None:

@@ -223,9 +223,11 @@ def _draw_curve(ax: Axes, curve: pd.DataFrame, *, axis: Literal["n", "k"], n_cor
     ax.xaxis.set_minor_locator(FixedLocator(x.tolist()) if every else NullLocator())
     ax.xaxis.set_minor_formatter(NullFormatter())
     low, high = float(y["min"].min()), float(y["max"].max())
-    room = max(0.08 * (high - low), 0.01 * unit)
-    ax.set_ylim(max(low - room, -0.01 * unit), min(high + 1.5 * room, 1.03 * unit))
-    ax.yaxis.set_major_locator(MaxNLocator(6, integer=few))
+    # Of few cores half a core, lest the scale tells parts of one.
+    room = max(0.08 * (high - low), 0.5 if few else 0.01 * unit)
+    floor, ceiling = (-0.5, unit + 0.75) if few else (-1, 103)
+    ax.set_ylim(max(low - room, floor), min(high + 1.5 * room, ceiling))
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=few, min_n_ticks=1))
     ax.set_ylabel(f"Test cores scored right, of {n_cores}" if few else "Accuracy (%)")
     ax.set_xlabel(
         "N, PSSs drawn a core (logarithmic)"

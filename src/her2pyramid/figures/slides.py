@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from her2pyramid.figures import style
-from her2pyramid.figures.counts import rightly
+from her2pyramid.figures.counts import FEW_CORES, rightly, without_few
 from her2pyramid.figures.data import drawn
 from her2pyramid.figures.layout import (
     MOST_CHARACTERS,
@@ -55,18 +55,20 @@ def plot_slides(slides: Path, *, n: int, k: int, svg: Path, png: Path, data: Pat
     table = BY_SLIDE.read(slides)
     order = sorted(table.index, key=lambda row: by_number(table["slide_id"][row]))
     rows = _fewer(table.loc[order])
+    rows = without_few(rows, rows["cores"])
     tall = max(ROW_MM * len(rows), LEAST_MM) if len(rows) else 0.0
     size = style.TWO_COLUMNS_MM, TOP_MM + (tall + FOOT_MM if tall else 3)
     with style.figure(
         *size, numbers=drawn(BY_SLIDE, rows, DRAWN), svg=svg, png=png, data=data
     ) as fig:
         cores, right = int(rows["cores"].sum()), int(rows["right"].sum())
-        note = (
-            f"dashed: all test cores, {rightly(right / cores, cores)}\n"
-            "whiskers: 95 % intervals over patients"
-            if cores
-            else ""
+        whiskers = (
+            f"fewer than {FEW_CORES} cores a slide: no intervals"
+            if (rows["cores"] < FEW_CORES).all()
+            else "whiskers: 95 % intervals over patients"
         )
+        overall = f"dashed: all test cores, {rightly(right / cores, cores)}" if cores else ""
+        note = f"{overall}\n{whiskers}" if cores else ""
         heading(fig, (0, 0), "a", f"Accuracy on each slide, N = {n}, k = {k}", note)
         heading(fig, (RIGHT_MM, 0), "b", "Test cores scored wrong", "")
         if rows.empty:

@@ -23,6 +23,7 @@ from her2pyramid.decision import Aggregation, Confidence
 from her2pyramid.figures import style
 from her2pyramid.figures.counts import FEW_CORES
 from her2pyramid.figures.data import drawn, panels
+from her2pyramid.nk.grid import EQUAL
 from her2pyramid.tables.labels import SPLIT
 from her2pyramid.tables.nk import SELECTION, SURFACE
 from her2pyramid.tables.table import column
@@ -151,7 +152,7 @@ def plot_surface(
             "marks": drawn(MARKS_DRAWN, marks),
         }
     )
-    limits = _limits(table["accuracy"])
+    limits = _limits(table["accuracy"], few=any(side.few for side in sides))
     size = style.TWO_COLUMNS_MM, TOP_MM + AXES_MM[1] + 24
     with style.figure(*size, numbers=numbers, svg=svg, png=png, data=data) as fig:
         for side, left in zip(sides, LEFTS_MM, strict=True):
@@ -214,7 +215,7 @@ def plot_choices(
             if own.empty:
                 style.text_mm(fig, 13, top + 10, "There is no such core.", va="baseline")
                 continue
-            limits = _limits(own["accuracy"])
+            limits = _limits(own["accuracy"], few=side.few)
             for i, one in enumerate(get_args(Aggregation)):
                 ax = style.axes_mm(fig, 13 + 43 * i, top + 14, 38, 26)
                 rows = own[own["aggregation"] == one]
@@ -246,10 +247,10 @@ def _of(table: pd.DataFrame, side: Side) -> pd.DataFrame:
     return table[(table["split"] == side.split) & (side.cores > 0)]
 
 
-def _limits(accuracy: pd.Series) -> tuple[float, float]:
-    """What is told apart, as shares: colours mean the same on both sides."""
-    high = float(accuracy.max())
-    return max(float(accuracy.min()), high - SPAN), high
+def _limits(accuracy: pd.Series, *, few: bool) -> tuple[float, float]:
+    """What is told apart, as shares: colours mean the same on both sides. Of few cores all is."""
+    low, high = float(accuracy.min()), float(accuracy.max())
+    return low if few else max(low, high - SPAN), high
 
 
 def _marks(table: pd.DataFrame, side: Side, locked: pd.Series) -> pd.DataFrame:
@@ -260,12 +261,12 @@ def _marks(table: pd.DataFrame, side: Side, locked: pd.Series) -> pd.DataFrame:
     n, k = int(locked["n"]), int(locked["k"])
     found = {"locked": own[(own["n"] == n) & (own["k"] == min(n, k))]}
     if side.split == "val":
-        best = own["accuracy"].max()
-        ties: dict[str, Any] = {"by": ["accuracy", "n", "k"], "ascending": [False, True, True]}
         if locked["chosen_on"] != "val":
-            near = own[own["accuracy"] >= best - locked["margin"] - 1e-12]
-            found["nearly"] = near[near["n"] == near["n"].min()].sort_values(**ties).head(1)
-        found["best"] = own.sort_values(**ties).head(1)
+            near = own[own["accuracy"] >= locked["best_accuracy"] - locked["margin"] - EQUAL]
+            at_n = near[near["n"] == near["n"].min()]
+            found["nearly"] = at_n.sort_values(["accuracy", "k"], ascending=[False, True]).head(1)
+        best = (own["n"] == locked["best_n"]) & (own["k"] == locked["best_k"])
+        found["best"] = own[best]
     rows = pd.concat([rows.assign(mark=mark) for mark, rows in found.items()], ignore_index=True)
     return rows[list(MARKS_DRAWN.names)]
 
@@ -284,7 +285,9 @@ def _draw_surface(
     mesh = ax.pcolormesh(
         _edges(ns), _edges(ks), grid.to_numpy(), cmap=COLOURS, norm=norm, rasterized=True, lw=0
     )
-    ticks = MaxNLocator(14, steps=[1, 2, 5, 10], integer=side.few).tick_values(low, high)
+    ticks = MaxNLocator(14, steps=[1, 2, 5, 10], integer=side.few, min_n_ticks=1).tick_values(
+        low, high
+    )
     levels = [tick for tick in ticks if low < tick < high]
     if levels and min(grid.shape) > 1:
         ax.contour(ns, ks, grid.to_numpy(), levels=levels, colors=style.INK, linewidths=0.5)
@@ -308,7 +311,7 @@ def _draw_surface(
     extend = "min" if rows["accuracy"].min() < limits[0] else "neither"
     colours = fig.colorbar(mesh, cax=bar, orientation="horizontal", extend=extend)
     bar.spines[:].set_linewidth(0.4)
-    colours.set_ticks(levels)
+    colours.set_ticks([tick for tick in ticks if low <= tick <= high])
     bar.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     bar.vlines(levels, 0, 1, color=style.INK, lw=0.5)
     bar.set_xlabel(f"{side.axis}, {_exactness(rows, side)}")
@@ -391,9 +394,10 @@ def _draw_choice(ax: Axes, rows: pd.DataFrame, side: Side, limits: tuple[float, 
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
     low, high = (side.unit * limit for limit in limits)
-    room = max(0.06 * (high - low), 0.005 * side.unit)
+    # Of few cores half a core, lest the scale tells parts of one.
+    room = max(0.06 * (high - low), 0.5 if side.few else 0.005 * side.unit)
     ax.set_ylim(low - room, high + room)
-    ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=side.few))
+    ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=side.few, min_n_ticks=1))
     ax.grid(axis="y", color=style.GRID, lw=0.5)
     ax.set_axisbelow(True)
     ax.set_xlabel("k (logarithmic)")

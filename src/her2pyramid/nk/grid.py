@@ -12,6 +12,10 @@ PROTOCOL: Final[Setting] = (20, 5)
 """N and k of the paper's protocol."""
 
 
+EQUAL: Final = 1e-12
+"""Accuracies closer than this are the same number, summed in another order."""
+
+
 def grid(
     *,
     ns: Iterable[int] = range(1, 201),

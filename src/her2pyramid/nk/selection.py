@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from her2pyramid import decision
-from her2pyramid.nk.grid import PROTOCOL, Setting
+from her2pyramid.nk.grid import EQUAL, PROTOCOL, Setting
 from her2pyramid.nk.surface import surface
 from her2pyramid.tables.nk import SELECTION
 
 ENOUGH_CORES: Final = 20
 """On fewer validation cores a choice would follow chance."""
-EQUAL: Final = 1e-12
-"""Accuracies closer than this are the same number, summed in another order."""
 
 
 def select(

@@ -128,15 +128,21 @@ def _other_slides(slides: Mapping[str, int], *, trained_here: bool) -> str:
     if not trained_here:
         return "This run can't tell which slides the given weights were trained on."
     if not slides["shared"]:
-        return (
-            f"None of the {slides['all']} slides with test cores has a training or validation "
-            "core: here it met slides that were new to it."
+        none = (
+            "The only slide with test cores has no"
+            if slides["all"] == 1
+            else f"None of the {slides['all']} slides with test cores has a"
         )
-    which = "All" if slides["shared"] == slides["all"] else f"{slides['shared']} of"
+        return f"{none} training or validation core: here it met slides that were new to it."
+    if slides["all"] == 1:
+        which = "The only slide with test cores also holds"
+    elif slides["shared"] == slides["all"]:
+        which = f"All {slides['all']} slides with test cores also hold"
+    else:
+        which = f"{slides['shared']} of {slides['all']} slides with test cores also hold"
     return (
-        f"This run can't tell. {which} {slides['all']} slides with test cores also hold training "
-        "or validation cores, so stain and scanner were known to it. The setting split.test_slide "
-        "tests on a slide that is left out of training."
+        f"This run can't tell. {which} training or validation cores, so stain and scanner were "
+        "known to it. The setting split.test_slide tests on a slide that is left out of training."
     )
 
 

@@ -251,3 +251,25 @@ def _write_nk(
     ACCURACY.write(accuracy.astype(whole), folder / "accuracy.parquet")
     CONFUSION.write(confusion.astype(whole), folder / "draws.parquet")
     return folder / "accuracy.parquet", folder / "draws.parquet"
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_the_scale_of_few_cores_tells_whole_ones(
+    accuracy: float, few: made.Results, tmp_path: Path, drawn: Drawn
+) -> None:
+    columns = ["mean", "min", "q025", "median", "q975", "max"]
+    table = ACCURACY.read(few.accuracy).assign(**dict.fromkeys(columns, accuracy), sd=0.0)
+    ACCURACY.write(table, tmp_path / "accuracy.parquet")
+    plot_accuracy_against_n(
+        tmp_path / "accuracy.parquet",
+        few.nk_confusion,
+        k=made.K,
+        n_marked=made.N,
+        n_cached=made.N_PSS,
+        **drawn.out,
+    )
+    ax = drawn[0].axes[0]
+    low, high = ax.get_ylim()
+    assert high - low >= 1
+    assert [tick for tick in ax.get_yticks() if low <= tick <= high] == [accuracy * 7]
+    check_layout(drawn[0])

@@ -96,10 +96,26 @@ def test_what_is_undefined_is_never_drawn_as_zero(tmp_path: Path, drawn: Drawn) 
 def test_one_core_and_none(tmp_path: Path, drawn: Drawn) -> None:
     one = [("network", "accuracy", 1.0, 1, NAN, NAN, NAN, NAN, NAN)]
     plot_baselines(_table(tmp_path, one), **drawn.out)
-    assert "The same 1 test core;" in drawn.words()
+    assert "The same 1 test core: too few for intervals" in drawn.words()
+    axis = drawn[0].axes[0]
+    low, high = axis.get_xlim()
+    assert [tick for tick in axis.get_xticks() if low <= tick <= high] == [0, 1]
     none = [("network", "accuracy", NAN, 0, NAN, NAN, NAN, NAN, NAN)]
     for rows in (none, []):
         plot_baselines(_table(tmp_path, rows), **drawn.out)
         assert "There is no labelled test core." in drawn.words()
     for fig in drawn:
         check_layout(fig)
+
+
+def test_few_cores_have_no_whiskers(tmp_path: Path, drawn: Drawn) -> None:
+    rows = [
+        ("network", "accuracy", 0.5, 4, 0.2, 0.9, NAN, NAN, NAN),
+        ("majority", "accuracy", 0.5, 4, 0.1, 0.7, 0.0, -0.3, 0.4),
+    ]
+    plot_baselines(_table(tmp_path, rows), **drawn.out)
+    assert not drawn[0].axes[0].collections
+    assert drawn.numbers()[["low", "high", "difference_low"]].isna().all(axis=None)
+    # No difference is neither a lead nor a lag.
+    assert "+0" not in drawn.words()
+    check_layout(drawn[0])

@@ -141,3 +141,15 @@ def test_a_cohort_of_the_papers_size(tmp_path: Path, drawn: Drawn) -> None:
     check_layout(drawn[0])
     # 261 of 523 are less than half.
     assert "most confident half: 92.5 % (242 of 262)" in drawn.words()
+
+
+def test_few_cores_have_no_intervals(tmp_path: Path, drawn: Drawn) -> None:
+    curve = [(4, 0.5, 0.9, 0.75, 0.4, 1.0), (8, 1.0, 0.5, 0.5, 0.2, 0.8)]
+    tables = _write(tmp_path, {9: (8, 0.5)}, curve, (0.4, 0.3, 0.5))
+    plot_calibration(*tables, n=20, k=5, **drawn.out)
+    told = drawn.words()
+    assert "ECE: 0.400\n" in told
+    assert "interval over patients" not in told
+    assert "too few cores for intervals" in told
+    assert drawn.numbers()[["low", "high"]].isna().all(axis=None)
+    check_layout(drawn[0])

@@ -86,3 +86,14 @@ def test_no_slide_with_a_test_core(tmp_path: Path, drawn: Drawn) -> None:
     plot_slides(_table(tmp_path, []), n=20, k=5, **drawn.out)
     assert drawn.words().count("there is no labelled test core") == 2
     check_layout(drawn[0])
+
+
+def test_slides_of_few_cores_have_no_whiskers(tmp_path: Path, drawn: Drawn) -> None:
+    path = _table(tmp_path, [("S1", 19, 10, 2, 0, 0.7, 1.0), ("S2", 20, 12, 1, 1, 0.8, 0.97)])
+    plot_slides(path, n=20, k=5, **drawn.out)
+    assert drawn.numbers()["low"].isna().tolist() == [True, False]
+    assert "whiskers: 95 % intervals over patients" in drawn.words()
+    plot_slides(_table(tmp_path, [("S1", 19, 10, 2, 0, 0.7, 1.0)]), n=20, k=5, **drawn.out)
+    assert "fewer than 20 cores a slide: no intervals" in drawn.words()
+    for fig in drawn:
+        check_layout(fig)

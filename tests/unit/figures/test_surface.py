@@ -207,3 +207,18 @@ def test_numbers_of_the_choices(tmp_path: Path, drawn: Drawn) -> None:
     shown = drawn.numbers()[SURFACE.columns].sort_values(key, ignore_index=True)
     wanted = whole.sort_values(key, ignore_index=True)
     pd.testing.assert_frame_equal(shown, wanted, check_dtype=False)
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_the_scale_of_few_cores_tells_whole_ones(
+    accuracy: float, tmp_path: Path, drawn: Drawn
+) -> None:
+    tables = _tables(tmp_path, cores=(2, 2))
+    rows = SURFACE.read(tables.surface)
+    SURFACE.write(rows.assign(accuracy=accuracy, se=0.0), tables.surface)
+    plot_choices(*tables, **PROTOCOL, **drawn.out)
+    for ax in drawn[0].axes:
+        low, high = ax.get_ylim()
+        assert (low, high) == (2 * accuracy - 0.5, 2 * accuracy + 0.5)
+        assert [tick for tick in ax.get_yticks() if low <= tick <= high] == [2 * accuracy]
+    check_layout(drawn[0])
