@@ -297,7 +297,9 @@ class Config(Section):
     demo: Annotated[
         DemoSpec | None, Field(description="render a synthetic cohort; null for your own slides")
     ] = None
-    seed: Annotated[int, Field(ge=0, description="of all random numbers but the split's")] = 0
+    seed: Annotated[
+        int, Field(ge=0, lt=2**63, description="of all random numbers but the split's")
+    ] = 0
     accelerator: Annotated[
         Literal["auto", "cpu", "cuda"],
         Field(description="auto takes a GPU if the machine that starts Snakemake has one"),

@@ -124,7 +124,7 @@ def rank(
 
 def rank_cores(
     logits: NDArray[np.floating[Any]],
-    core_ids: Sequence[str] | pd.Series,
+    core_ids: Sequence[str] | pd.Series | None = None,
     *,
     confidence: Confidence = "margin",
     ties: Ties = "index",
@@ -137,7 +137,8 @@ def rank_cores(
     logits
         Shape (cores, M, 4).
     core_ids
-        The cores' ids. Random ties are drawn from the seed and the core id.
+        The cores' ids. Random ties are drawn from the seed and the core id; without ids, from the
+        core's number in the array.
     confidence, ties, seed
         See :func:`rank`.
 
@@ -147,6 +148,8 @@ def rank_cores(
     """
     if ties == "index":
         return rank(logits, confidence=confidence)
+    if core_ids is None:
+        core_ids = [str(core) for core in range(len(logits))]
     orders = [
         rank(one, confidence=confidence, ties=ties, seed=(seed, crc32(core.encode())))
         for core, one in zip(core_ids, logits, strict=True)

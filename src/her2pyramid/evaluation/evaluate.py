@@ -154,7 +154,10 @@ def _drawn_scores(
         return None
     n, k = int(cores["n"].max()), int(cores["k"].max())
     n_pss = int(cached.groupby("core_id").size().min())
-    return draw(pss_logits(cached, cores["core_id"], n_pss), n=n, k=k) if n_pss >= n else None
+    if n_pss < n:
+        return None
+    ids = cores["core_id"]
+    return draw(pss_logits(cached, ids, n_pss), ids, n=n, k=k)
 
 
 def _matrix_rows(

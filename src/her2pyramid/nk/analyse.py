@@ -71,7 +71,8 @@ def analyse(
     cached = logits.loc[logits["core_id"].isin(split["core_id"]), "pss"]
     n_pss = int(cached.max()) + 1 if len(cached) else 1
     values = decision.pss_logits(logits, split["core_id"], n_pss)
-    by_rank = ranked_predictions(values, confidence=confidence, ties=ties, seed=seed)
+    ids = split["core_id"]
+    by_rank = ranked_predictions(values, ids, confidence=confidence, ties=ties, seed=seed)
     labels = split["label"].to_numpy(dtype=np.uint8)
     counts = monte_carlo.correct_counts(
         by_rank,
@@ -107,6 +108,7 @@ def analyse(
     else:
         scores = draw_scores(
             values,
+            ids,
             n=locked[0],
             k=locked[1],
             confidence=confidence,
@@ -126,13 +128,14 @@ def analyse(
 
 def ranked_predictions(
     values: NDArray[np.float32],
+    core_ids: Sequence[str] | pd.Series | None = None,
     *,
     confidence: decision.Confidence = "margin",
     ties: decision.Ties = "index",
     seed: int = 0,
 ) -> NDArray[np.uint8]:
     """Predicted scores of each core, the most confident first, shape (cores, M)."""
-    order = decision.rank(values, confidence=confidence, ties=ties, seed=seed)
+    order = decision.rank_cores(values, core_ids, confidence=confidence, ties=ties, seed=seed)
     return np.take_along_axis(decision.predictions(values), order, axis=1)
 
 

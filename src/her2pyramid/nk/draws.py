@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from her2pyramid import decision
@@ -16,6 +18,7 @@ BLOCK_BYTES: Final = 100_000_000
 
 def draw_scores(
     logits: NDArray[np.float32],
+    core_ids: Sequence[str] | pd.Series | None = None,
     *,
     n: int,
     k: int,
@@ -32,6 +35,8 @@ def draw_scores(
     ----------
     logits
         All M cached PSSs of each core, shape (cores, M, 4).
+    core_ids
+        For ties at random (see :func:`her2pyramid.decision.rank_cores`).
     n, k
         PSSs drawn of a core, and size of the KCS, which holds min(k, n) of them.
     confidence, aggregation, ties
@@ -53,7 +58,7 @@ def draw_scores(
     n_cores, n_pss = logits.shape[:2]
     if n < 1 or k < 1 or (n > n_pss and not replacement):
         raise ValueError(f"n = {n} and k = {k} of {n_pss} PSSs")
-    order = decision.rank(logits, confidence=confidence, ties=ties, seed=seed)
+    order = decision.rank_cores(logits, core_ids, confidence=confidence, ties=ties, seed=seed)
     by_rank = np.take_along_axis(logits, order[..., None], axis=1)
     size = min(k, n)
     scores = np.empty((draws, n_cores), dtype=np.int8)

@@ -97,28 +97,29 @@ def correct_counts(
     """
     truth = np.asarray(labels, dtype=np.uint8)
     _check(settings, by_rank, draws, replacement)
+    distinct = list(dict.fromkeys(settings))
     # Where all predictions of a core agree, every draw gives that score.
     constant = by_rank.min(axis=1) == by_rank.max(axis=1)
     always = int((by_rank[constant, 0] == truth[constant]).sum())
     varying = np.flatnonzero(~constant)
     rows, right = by_rank[varying], truth[varying]
-    over_n, over_k = plan(settings, scored_at, replacement)
+    over_n, over_k = plan(distinct, scored_at, replacement)
     bits = _bits(rows, right)
     sweeps = [
         Sweep(
-            [(settings.index((n, k)), n) for n in ns],
+            [(distinct.index((n, k)), n) for n in ns],
             partial(_sweep_n(k), rows, right, varying, max(ns), replacement, seed),
         )
         for k, ns in over_n.items()
     ]
     sweeps += [
         Sweep(
-            [(settings.index((n, k)), k) for k in ks],
+            [(distinct.index((n, k)), k) for k in ks],
             partial(_sweep_k, bits, rows.shape[1], varying, n, max(ks), seed),
         )
         for n, ks in over_k.items()
     ]
-    counts = np.empty((len(settings), draws), dtype=np.int32)
+    counts = np.empty((len(distinct), draws), dtype=np.int32)
     pieces = [
         (sweep, start, min(start + BLOCK, draws))
         for sweep in sweeps
@@ -132,7 +133,7 @@ def correct_counts(
             reached = changes.cumsum(axis=1).T + always
             for row, swept in sweep.settings:
                 counts[row, start:stop] = reached[swept]
-    return counts
+    return counts[[distinct.index(setting) for setting in settings]]
 
 
 class Sweep(NamedTuple):
@@ -141,7 +142,7 @@ class Sweep(NamedTuple):
     Attributes
     ----------
     settings
-        Of each its number among all settings, and its value of what is swept over, N or k.
+        Of each its number among the distinct settings, and its value of what is swept over, N or k.
     changes
         From the first draw and the one after the last to the change of right cores at each value,
         shape (draws, values + 1).

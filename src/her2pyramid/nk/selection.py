@@ -66,6 +66,7 @@ def select(
     found = surface(
         values,
         labels,
+        val["core_id"],
         confidences=[confidence],
         aggregations=[aggregation],
         ties=ties,

@@ -79,7 +79,15 @@ def surfaces(
     for name, split in splits.items():
         values = decision.pss_logits(logits, split["core_id"], n_pss)
         labels = split["label"].to_numpy(dtype=np.int64)
-        found = surface(values, labels, ties=ties, draws=draws, seed=seed, threads=threads)
+        found = surface(
+            values,
+            labels,
+            split["core_id"],
+            ties=ties,
+            draws=draws,
+            seed=seed,
+            threads=threads,
+        )
         frames.append(found.assign(split=name))
     return pd.concat(frames, ignore_index=True)[SURFACE.columns]
 
@@ -87,6 +95,7 @@ def surfaces(
 def surface(
     logits: NDArray[np.float32],
     labels: NDArray[np.integer],
+    core_ids: Sequence[str] | pd.Series | None = None,
     *,
     confidences: Sequence[decision.Confidence] = decision.CONFIDENCES,
     aggregations: Sequence[decision.Aggregation] = decision.AGGREGATIONS,
@@ -103,6 +112,8 @@ def surface(
         All M cached PSSs of each core, shape (cores, M, 4).
     labels
         Consensus score of each core, 0-3, shape (cores,).
+    core_ids
+        For ties at random (see :func:`her2pyramid.decision.rank_cores`).
     confidences, aggregations
         Which to compare (see :func:`her2pyramid.decision.final_score`).
     ties, seed
@@ -128,7 +139,7 @@ def surface(
     n, k = np.tril_indices(n_pss)
     frames = []
     for confidence in confidences:
-        order = decision.rank(logits, confidence=confidence, ties=ties, seed=seed)
+        order = decision.rank_cores(logits, core_ids, confidence=confidence, ties=ties, seed=seed)
         by_rank = np.take_along_axis(logits, order[..., None], axis=1)
         for aggregation, right in _rights(
             by_rank, labels, aggregations, draws=draws, seed=seed, threads=threads

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +13,8 @@ from her2pyramid.errors import Her2PyramidError
 from her2pyramid.nk.analyse import analyse
 from her2pyramid.nk.grid import grid
 from her2pyramid.tables.nk import ACCURACY, CONFUSION, CORE_CHANCES
-from tests.unit.nk.by_hand import draws_of
-from tests.unit.nk.made_up import logits_and_split
+from tests.unit.nk.by_hand import draws_of, enumerated, predictions_of, protocol
+from tests.unit.nk.made_up import logits_and_split, ranked_logits, tables_of
 
 
 def test_tables(tmp_path):
@@ -70,9 +72,10 @@ def test_chances_of_cores(aggregation):
     ).chances.set_index("core_id")
     for core, label in zip(split["core_id"], split["label"], strict=True):
         values = logits.loc[logits["core_id"] == core, [f"logit_{s}" for s in range(4)]]
+        read = predictions_of(values.to_numpy(), "margin")
         scores = [
-            decision.final_score(values.to_numpy()[sorted(d)], n=3, k=2, aggregation=aggregation)
-            for d in draws_of(6, 3, replacement=False)
+            protocol([read[i] for i in drawn], 2, aggregation)
+            for drawn in draws_of(6, 3, replacement=False)
         ]
         expected = np.bincount(scores, minlength=4) / len(scores)
         row = found.loc[core]
@@ -81,6 +84,64 @@ def test_chances_of_cores(aggregation):
         assert row[[f"p_{s}" for s in range(4)]].to_list() == pytest.approx(expected, abs=near)
         assert row["p_correct"] == row[f"p_{label}"]
         assert (row["label"], row["n"], row["k"]) == (label, 3, 2)
+
+
+@pytest.mark.parametrize("replacement", [False, True])
+def test_exact_and_drawn_rows_of_a_cohort_by_hand(replacement):
+    """Three cores of four PSSs; the draws' mean within four standard errors of the law's."""
+    by_rank = np.array([[2, 1, 3, 2], [0, 0, 1, 0], [3, 3, 0, 1]], dtype=np.uint8)
+    labels = np.array([2, 1, 3], dtype=np.int8)
+    logits, split = tables_of(ranked_logits(by_rank), labels)
+    settings = [(1, 1), (2, 1), (3, 2), (4, 3)]
+    found = analyse(
+        logits, split, settings=settings, locked=(3, 2), draws=2000, replacement=replacement
+    )
+    rows = found.accuracy.set_index(["method", "n", "k"])
+    assert len(rows) == 8
+    for n, k in settings:
+        right = [
+            enumerated(core, n, k, replacement=replacement)[label]
+            for core, label in zip(by_rank.tolist(), labels, strict=True)
+        ]
+        mean = float(sum(right)) / 3
+        sd = float(sum(p * (1 - p) for p in right)) ** 0.5 / 3
+        assert rows.loc[("exact", n, k), "mean"] == pytest.approx(mean, abs=1e-14)
+        assert rows.loc[("exact", n, k), "sd"] == pytest.approx(sd, abs=1e-13)
+        drawn = rows.loc[("monte_carlo", n, k)]
+        assert drawn["draws"] == 2000
+        assert drawn["mean"] == pytest.approx(mean, abs=4 * sd / 2000**0.5 + 1e-12)
+    expected = [enumerated(core, 3, 2, replacement=replacement) for core in by_rank.tolist()]
+    np.testing.assert_allclose(
+        found.chances[[f"p_{s}" for s in range(4)]], np.array(expected, dtype=float), atol=1e-14
+    )
+
+
+def saturated() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Thirty cores of six equally confident PSSs with scores by chance."""
+    random = np.random.default_rng(0)
+    values = 1e4 * np.eye(4, dtype=np.float32)[random.integers(0, 4, (30, 6))]
+    return tables_of(values, random.integers(0, 4, 30).astype(np.int8))
+
+
+SATURATED_AT: dict[str, Any] = {"settings": [(6, 1)], "locked": (6, 1), "draws": 10}
+
+
+@pytest.mark.parametrize("ties", ["index", "random"])
+def test_a_final_score_is_never_one_that_could_not_come(ties):
+    """With all PSSs drawn, what a core was scored as must have a chance."""
+    logits, split = saturated()
+    found = analyse(logits, split, **SATURATED_AT, ties=ties, seed=3).chances.set_index("core_id")
+    scored = decision.score_cores(logits, split, n=6, k=1, ties=ties, seed=3)
+    for core, score in zip(scored["core_id"], scored["score"], strict=True):
+        assert found.loc[core, f"p_{score}"] > 0, core
+
+
+@pytest.mark.parametrize("ties", ["index", "random"])
+def test_chances_of_a_core_depend_on_no_other_core(ties):
+    logits, split = saturated()
+    found = analyse(logits, split, **SATURATED_AT, ties=ties, seed=3).chances
+    fewer = analyse(logits, split.iloc[5:], **SATURATED_AT, ties=ties, seed=3).chances
+    pd.testing.assert_frame_equal(found.iloc[5:].reset_index(drop=True), fewer)
 
 
 def test_grid_beyond_the_cache():

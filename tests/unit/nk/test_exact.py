@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from itertools import combinations, product
+from math import prod, sqrt
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from her2pyramid import decision
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.nk import exact
 from her2pyramid.nk.analyse import ranked_predictions
-from tests.unit.nk.by_hand import cohort, enumerated, rational
+from her2pyramid.nk.grid import grid
+from tests.unit.nk.by_hand import (
+    cohort,
+    enumerated,
+    predictions_of,
+    protocol,
+    rational,
+    walked,
+)
+
+FALSE_ALARM = 1e-9
 
 
-@pytest.mark.parametrize("n_pss", [1, 2, 4, 7])
+@pytest.mark.parametrize("n_pss", range(1, 8))
 def test_every_draw_without_replacement(n_pss):
     by_rank, _ = cohort(8, n_pss, seed=n_pss)
     settings = [(n, k) for n in range(1, n_pss + 1) for k in range(1, n + 1)]
@@ -64,11 +77,27 @@ def test_to_twelve_digits_at_300_pss(setting, replacement):
     cores = awkward_cores()
     (found,) = exact.chances(cores, [setting], replacement=replacement)
     assert found.sum(axis=1) == pytest.approx(1, abs=1e-12)
-    # Powers of rational numbers are slow, so fewer cores.
-    for core, chances in list(zip(cores, found, strict=True))[1 : 4 if replacement else None : 2]:
+    # Powers of large numbers are slow, so fewer cores.
+    for core, chances in list(zip(cores, found, strict=True))[: 4 if replacement else None]:
         expected = rational(core.tolist(), *setting, replacement=replacement)
         assert sum(expected) == 1
         assert chances == pytest.approx([float(p) for p in expected], abs=1e-12)
+
+
+def test_the_whole_grid_of_the_paper():
+    """All 222 settings at once, against the law walked rank by rank."""
+    cores = np.concatenate([awkward_cores(), cohort(8, 300, seed=5)[0]])
+    for (n, k), found in zip(grid(), exact.chances(cores, grid()), strict=True):
+        np.testing.assert_allclose(found, walked(cores, n, k), rtol=0, atol=1e-12)
+
+
+def test_the_walked_law_is_the_rational_one():
+    cores = awkward_cores()[1:6:2]
+    for n, k in [(1, 1), (2, 5), (20, 5), (200, 30), (300, 100)]:
+        expected = [rational(core.tolist(), n, k, replacement=False) for core in cores]
+        np.testing.assert_allclose(
+            walked(cores, n, k), np.array(expected, dtype=float), rtol=0, atol=1e-12
+        )
 
 
 @pytest.mark.parametrize("replacement", [False, True])
@@ -105,6 +134,39 @@ def test_equal_confidence_goes_by_the_pss_index():
         assert chances == pytest.approx([float(p) for p in expected], abs=1e-14)
 
 
+@pytest.mark.parametrize("low", [0.0, -1e4])
+@pytest.mark.parametrize("confidence", decision.CONFIDENCES)
+def test_saturated_ties_by_every_confidence(confidence, low):
+    """Ten saturated PSSs with two doubtful ones between them: these come last, the rest as read."""
+    scores = [3, 0, 2, 1, 1, 3, 0, 0, 2, 1, 3, 2]
+    logits = np.full((1, 12, 4), low, dtype=np.float32)
+    logits[0, np.arange(12), scores] = 1e4
+    logits[0, 4], logits[0, 7] = [0, 1, 0.5, 0], [2, 0, 0, 0]
+    assert scores[4] == 1
+    assert scores[7] == 0
+    expected = [3, 0, 2, 1, 3, 0, 2, 1, 3, 2, 0, 1]  # PSS 7, with the gap of 2, before PSS 4
+    by_rank = ranked_predictions(logits, confidence=confidence)
+    assert by_rank.tolist() == [expected]
+    ((chances,),) = exact.chances(by_rank, [(5, 2)])
+    wanted = enumerated(expected, 5, 2, replacement=False)
+    assert chances == pytest.approx([float(p) for p in wanted], abs=1e-14)
+
+
+def test_random_ties_favour_no_order():
+    """Four equally confident PSSs with the scores 0-3: their 24 orders are equally frequent."""
+    logits = np.broadcast_to(1e4 * np.eye(4, dtype=np.float32), (24_000, 4, 4))
+    orders = Counter(map(tuple, ranked_predictions(logits, ties="random", seed=1).tolist()))
+    assert len(orders) == 24
+    statistic = sum((seen - 1000) ** 2 / 1000 for seen in orders.values())
+    assert statistic < chi2.isf(FALSE_ALARM, 23)
+
+
+def test_random_ties_leave_the_untied_in_place():
+    logits = np.array([[0, 0, 0, 1e4], [3, 0, 0, 0], [0, 0, 1e4, 0], [0, 5, 0, 0]], np.float32)
+    orders = {tuple(ranked_predictions(logits[None], ties="random", seed=s)[0]) for s in range(40)}
+    assert orders == {(3, 2, 1, 0), (2, 3, 1, 0)}
+
+
 def test_equal_confidence_at_random_is_one_order_for_all_draws():
     orders = {
         tuple(ranked_predictions(SATURATED[None], ties="random", seed=seed)[0])
@@ -137,10 +199,8 @@ def test_the_law_of_logits_against_the_protocols_own_scores():
     for n, k in [(1, 1), (3, 2), (4, 2), (6, 3)]:
         (found,) = exact.chances(ranked_predictions(logits), [(n, k)])
         for core, chances in zip(logits, found, strict=True):
-            scores = [
-                decision.final_score(core[list(drawn)], n=n, k=k)
-                for drawn in combinations(range(6), n)
-            ]
+            read = predictions_of(core, "margin")
+            scores = [protocol(drawn, k, "max") for drawn in combinations(read, n)]
             expected = np.bincount(scores, minlength=4) / len(scores)
             assert chances == pytest.approx(expected, abs=1e-14)
 
@@ -157,6 +217,44 @@ def test_accuracy_of_two_cores_by_hand():
     assert table["max"] == pytest.approx((55 / 64 + 15 / 64) / 2)
     # The lower of two.
     assert table["median"] == table["min"]
+
+
+@pytest.mark.parametrize("draws", [1, 2, 3])
+@pytest.mark.parametrize("setting", [(2, 1), (3, 2), (4, 4)])
+def test_accuracy_of_four_cores_against_every_outcome(setting, draws):
+    """From predictions to the table: each core's draws enumerated, then all cores', then R draws.
+
+    One core is always right, one never, two by chance.
+    """
+    cores = [[1, 1, 1, 1, 1], [0, 0, 0, 0, 0], [0, 2, 1, 2, 3], [3, 0, 1, 1, 2]]
+    labels = [1, 3, 2, 3]
+    each = [
+        enumerated(core, *setting, replacement=False)[label]
+        for core, label in zip(cores, labels, strict=True)
+    ]
+    assert each[:2] == [1, 0]
+    chance_of = [Fraction(0)] * 5
+    for right in product([0, 1], repeat=4):
+        factors = [p if r else 1 - p for p, r in zip(each, right, strict=True)]
+        chance_of[sum(right)] += prod(factors, start=Fraction(1))
+    expected = dict.fromkeys(("min", "median", "max"), Fraction(0))
+    for outcome in product(range(5), repeat=draws):
+        chance = prod((chance_of[c] for c in outcome), start=Fraction(1))
+        ordered = sorted(outcome)
+        expected["min"] += chance * ordered[0] / 4
+        expected["median"] += chance * ordered[(draws - 1) // 2] / 4
+        expected["max"] += chance * ordered[-1] / 4
+    for name, share in (("q025", Fraction(1, 40)), ("q975", Fraction(39, 40))):
+        reached = [c for c in range(5) if sum(chance_of[: c + 1]) >= share]
+        expected[name] = Fraction(reached[0], 4)
+    mean = sum(c * p for c, p in enumerate(chance_of)) / 4
+    spread = sum((Fraction(c, 4) - mean) ** 2 * p for c, p in enumerate(chance_of))
+    chances = exact.chances(np.array(cores, dtype=np.uint8), [setting])
+    found = exact.accuracy(exact.chance_of_label(chances, labels), [setting], draws=draws).iloc[0]
+    assert found["mean"] == pytest.approx(float(mean), abs=1e-14)
+    assert found["sd"] == pytest.approx(sqrt(spread), abs=1e-14)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(float(value), abs=1e-14), name
 
 
 def test_chance_of_the_label():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from itertools import combinations, product
 from math import sqrt
 
@@ -14,7 +16,7 @@ from her2pyramid.errors import Her2PyramidError
 from her2pyramid.nk import monte_carlo as mc
 from her2pyramid.nk import random
 from her2pyramid.nk.grid import grid
-from tests.unit.nk.by_hand import cohort, draws_of, enumerated, final, rational
+from tests.unit.nk.by_hand import cohort, draws_of, enumerated, final, rational, walked
 
 FALSE_ALARM = 1e-9
 """How often a test of chance may fail though all is well: never, in practice."""
@@ -61,6 +63,75 @@ def test_against_every_draw(replacement):
     )
     for (n, k), row in zip(settings, counts, strict=True):
         check_against(label_chances(by_rank, labels, n, k, replacement), row)
+
+
+def sets_drawn(n_pss, n, draws, *, order, replacement=False, core=0):
+    """Which ranks are drawn, shape (draws, n_pss), told by the counts alone.
+
+    A core that predicts 1 at one rank and 0 elsewhere, with the label 1 and k = N, is right if and
+    only if this rank is drawn; the same seed draws the same for every such core. A core before it
+    whose predictions agree is always wrong. Sets come from the leading ranks of an order, or as
+    bits.
+    """
+    drawn = np.empty((draws, n_pss), dtype=bool)
+    for rank in range(n_pss):
+        by_rank = np.zeros((core + 1, n_pss), dtype=np.uint8)
+        by_rank[core, rank] = 1
+        (drawn[:, rank],) = mc.correct_counts(
+            by_rank,
+            np.ones(core + 1),
+            [(n, n)],
+            draws=draws,
+            seed=21,
+            replacement=replacement,
+            scored_at=[(n, n)] if order else [],
+        )
+    return drawn
+
+
+def check_uniform(seen: Counter, ways: Counter) -> None:
+    """Chi-square of what was seen against what comes in so many ways."""
+    assert set(seen) <= set(ways)
+    scale = seen.total() / ways.total()
+    assert min(ways.values()) * scale >= 10
+    statistic = sum((seen[x] - w * scale) ** 2 / (w * scale) for x, w in ways.items())
+    assert statistic < chi2.isf(FALSE_ALARM, len(ways) - 1)
+
+
+@pytest.mark.parametrize("order", [True, False])
+@pytest.mark.parametrize(("n_pss", "n"), [(7, 3), (7, 5), (2, 1), (65, 1)])
+def test_every_set_is_equally_often_drawn(n_pss, n, order):
+    drawn = sets_drawn(n_pss, n, 40_000, order=order)
+    assert (drawn.sum(axis=1) == n).all()
+    ways = Counter(frozenset(which) for which in combinations(range(n_pss), n))
+    check_uniform(Counter(frozenset(np.flatnonzero(row).tolist()) for row in drawn), ways)
+
+
+@pytest.mark.parametrize("n", [2, 64])
+def test_sets_of_bits_are_uniform_beyond_a_word(n):
+    """66 ranks, of which 64 stand in one word: each pair in, or each pair out."""
+    drawn = sets_drawn(66, n, 40_000, order=False)
+    pairs = drawn if n == 2 else ~drawn
+    assert (pairs.sum(axis=1) == 2).all()
+    ways = Counter(combinations(range(66), 2))
+    check_uniform(Counter(tuple(np.flatnonzero(row).tolist()) for row in pairs), ways)
+
+
+def test_sets_with_replacement():
+    """Of all 5^3 ways to draw, how often each set of ranks is what was drawn."""
+    drawn = sets_drawn(5, 3, 40_000, order=True, replacement=True)
+    ways = Counter(frozenset(which) for which in draws_of(5, 3, replacement=True))
+    check_uniform(Counter(frozenset(np.flatnonzero(row).tolist()) for row in drawn), ways)
+
+
+@pytest.mark.parametrize("order", [True, False])
+def test_neither_cores_nor_draws_follow_from_one_another(order):
+    """One of four ranks: pairs of two cores in a draw, and of a core in two draws running."""
+    first = sets_drawn(4, 1, 40_000, order=order).argmax(axis=1).tolist()
+    second = sets_drawn(4, 1, 40_000, order=order, core=1).argmax(axis=1).tolist()
+    ways = Counter(product(range(4), repeat=2))
+    check_uniform(Counter(zip(first, second, strict=True)), ways)
+    check_uniform(Counter(zip(first[::2], first[1::2], strict=True)), ways)
 
 
 @pytest.mark.parametrize("n_pss", [1, 2, 63, 64, 65, 128, 129])
@@ -112,6 +183,17 @@ def test_lowest_and_highest_are_plausible_under_the_law(paper_sized):
         assert binom.pmf(draws, draws, at_most[high]) > FALSE_ALARM, setting
 
 
+def test_the_whole_grid_of_the_paper():
+    """Each mean within four standard errors of the law's, at all 222 settings."""
+    by_rank, labels = cohort(30, 300, seed=12)
+    settings = grid()
+    counts = mc.correct_counts(by_rank, labels, settings, draws=2000, seed=6, threads=2)
+    for (n, k), row in zip(settings, counts, strict=True):
+        right = walked(by_rank, n, k)[np.arange(30), labels]
+        error = sqrt((right * (1 - right)).sum() / 2000)
+        assert abs(row.mean() - right.sum()) <= 4 * error + 1e-9, (n, k)
+
+
 def test_against_plain_numpy():
     by_rank, labels = cohort(12, 40)
     n, k, draws = 10, 3, 3000
@@ -159,6 +241,58 @@ def test_result_depends_neither_on_threads_nor_draws_nor_grid():
     np.testing.assert_array_equal(one[2], alone[0])
     other = mc.correct_counts(by_rank, labels, settings, draws=450, seed=10)
     assert (one != other).any()
+
+
+def test_with_replacement_threads_change_nothing():
+    by_rank, labels = cohort(15, 20)
+    settings = [(3, 2), (30, 2), (9, 3)]
+    one, two, three = (
+        mc.correct_counts(
+            by_rank, labels, settings, draws=250, seed=9, replacement=True, threads=threads
+        )
+        for threads in (1, 2, 3)
+    )
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one, three)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_the_size_of_a_block_changes_nothing(block, monkeypatch):
+    by_rank, labels = cohort(15, 30)
+    settings = [(20, 5), (4, 5), (12, 1), (12, 3)]
+    usual = mc.correct_counts(by_rank, labels, settings, draws=230, seed=3)
+    monkeypatch.setattr(mc, "BLOCK", block)
+    np.testing.assert_array_equal(
+        usual, mc.correct_counts(by_rank, labels, settings, draws=230, seed=3, threads=2)
+    )
+
+
+def test_a_setting_alone_is_as_in_its_sweep():
+    by_rank, labels = cohort(15, 70)
+    over_n = [(n, 5) for n in (1, 4, 5, 6, 30, 69, 70)]
+    over_k = [(40, k) for k in (1, 2, 3, 17, 40)]
+    counts = mc.correct_counts(by_rank, labels, over_n + over_k, draws=200, seed=3)
+    for setting, row in zip(over_n + over_k, counts, strict=True):
+        # An order serves the settings of a sweep over N, and those whose draws are wanted again.
+        again = [setting] if setting in over_n else []
+        alone = mc.correct_counts(by_rank, labels, [setting], draws=200, seed=3, scored_at=again)
+        np.testing.assert_array_equal(alone[0], row)
+
+
+def test_a_setting_given_twice_counts_twice_the_same():
+    by_rank, labels = cohort(15, 20)
+    settings = [(6, 2), (6, 2)]
+    (once,) = mc.correct_counts(by_rank, labels, settings[:1], draws=50, scored_at=settings)
+    twice = mc.correct_counts(by_rank, labels, settings, draws=50, scored_at=settings)
+    np.testing.assert_array_equal(twice, [once, once])
+
+
+def test_long_work_tells_how_far_it_is(caplog):
+    by_rank, labels = cohort(5, 10)
+    with caplog.at_level(logging.INFO, logger="her2pyramid"):
+        mc.correct_counts(by_rank, labels, [(3, 2), (4, 2), (9, 1)], draws=250)
+    # Two sweeps, three blocks of 100 draws or fewer each.
+    assert "blocks of 100 draws 6/6" in caplog.text
 
 
 def test_which_sweep_serves_which_setting():
@@ -298,6 +432,10 @@ def test_the_matrices_are_of_the_draws_they_name():
         right = matrix.loc[matrix["label"] == matrix["predicted"], "count"].sum()
         assert matrix["count"].sum() == 40
         assert right == counts[draw]
+        scores = mc.scores_of_draw(by_rank, (4, 2), draw)
+        pairs = Counter(zip(labels.tolist(), scores.tolist(), strict=True))
+        cells = matrix.set_index(["label", "predicted"])["count"].to_dict()
+        assert cells == {pair: pairs[pair] for pair in product(range(4), repeat=2)}
         assert matrix["accuracy"].iloc[0] == right / 40
         wanted = {"min": counts.min(), "max": counts.max()}
         assert right == wanted.get(which, np.sort(counts)[24])

@@ -78,6 +78,44 @@ def test_quantiles_by_hand():
     assert quantile(chance_of, 0.975).tolist() == [3, 0, 3]
 
 
+def test_certain_cores_among_others():
+    """Cores with 0 and 1 move the distribution and change nothing else, to the last digit."""
+    some = [Fraction(2, 7), Fraction(5, 8), Fraction(1, 1000)]
+    of_some = [Fraction(1)]
+    for p in some:
+        of_some = [a * (1 - p) + b * p for a, b in zip([*of_some, 0], [0, *of_some], strict=True)]
+    chances = np.array([1.0, *map(float, some[:2]), 0.0, 1.0, float(some[2]), 0.0])
+    found = poisson_binomial.probabilities(chances)
+    assert found[[0, 1, 6, 7]].tolist() == [0, 0, 0, 0]
+    assert found[2:6] == pytest.approx([float(p) for p in of_some], rel=1e-14)
+
+
+def test_quantiles_of_a_binomial_with_equality():
+    """Of 2 fair cores: at most 0, 1, 2 with exactly 1/4, 3/4, 1."""
+    chance_of = poisson_binomial.probabilities(np.array([0.5, 0.5]))
+    shares = [0, 0.25, 0.26, 0.5, 0.75, 0.76, 1]
+    found = [int(poisson_binomial.quantile(chance_of, share)) for share in shares]
+    assert found == [0, 0, 1, 1, 1, 2, 2]
+
+
+def test_quantiles_of_many_cores_in_rational_arithmetic():
+    """200 cores with chances in hundredths, of which some are certain."""
+    random = np.random.default_rng(9)
+    hundredths = [int(h) for h in random.choice([0, 5, 50, 99, 100], 200)]
+    assert {0, 100} < set(hundredths)
+    ways = [1]
+    for h in hundredths:
+        more = [0, *(w * h for w in ways)]
+        ways = [a + b for a, b in zip([*(w * (100 - h) for w in ways), 0], more, strict=True)]
+    chance_of = poisson_binomial.probabilities(np.array(hundredths) / 100)
+    for share in (Fraction(1, 40), Fraction(1, 2), Fraction(39, 40)):
+        at_most, expected = ways[0], 0
+        while at_most < share * 100**200:
+            expected += 1
+            at_most += ways[expected]
+        assert poisson_binomial.quantile(chance_of, float(share)) == expected
+
+
 @pytest.mark.parametrize("draws", [1, 2, 3, 4])
 def test_lowest_median_and_highest_of_every_outcome(draws):
     chance_of = [Fraction(1, 6), Fraction(0), Fraction(1, 2), Fraction(1, 3)]

@@ -86,6 +86,14 @@ def test_given_numbers_stand_and_are_told_what_validation_says():
     assert row["val_accuracy"] == pytest.approx(0, abs=1e-14)
 
 
+def test_given_numbers_beyond_the_cache_have_no_accuracy():
+    logits, val = cohort(20)
+    (row,) = select(logits, val, fixed=(9, 2), margin=0.1, **PROTOCOL).to_dict("records")
+    assert (row["n"], row["k"]) == (9, 2)
+    assert np.isnan(row["val_accuracy"])
+    assert (row["best_n"], row["best_k"]) == (3, 1)
+
+
 def test_few_cores_choose_nothing():
     logits, val = cohort(19)
     (row,) = select(logits, val, fixed=None, margin=0.1, **PROTOCOL).to_dict("records")
