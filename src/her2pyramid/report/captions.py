@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from her2pyramid.figures.counts import FEW_CORES
 from her2pyramid.scores import NAMES
 
 PLACED_FIGURES: Final = {
@@ -180,8 +181,9 @@ def _evaluation(config: dict[str, Any], n_test: int) -> dict[str, tuple[str, str
         ),
         "slides": (
             "Slide by slide",
-            f"{at}. a, share of cores scored as labelled. Whiskers: {whiskers}; a slide whose "
-            "resamples tell none has no whisker. b, cores scored lower and higher than the label.",
+            f"{at}. a, share of cores scored as labelled. Whiskers: {whiskers}; a slide of fewer "
+            f"than {FEW_CORES} cores, or whose resamples tell none, has no whisker. b, cores "
+            "scored lower and higher than the label.",
         ),
         "calibration": (
             "Calibration, and accuracy against coverage",
