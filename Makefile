@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run what-if test check format real-slide lock schemas clean
+.PHONY: help setup run what-if test test-cluster check format real-slide lock schemas clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,9 +29,13 @@ run: $(VENV)/.installed ## run the demo cohort to the report
 what-if: $(VENV)/.installed ## tell what an edit will cost: make what-if ARGS="--configfile my.yaml"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python workflow/what_if.py $(ARGS)
 
-test: $(VENV)/.installed ## run all tests
+test: $(VENV)/.installed ## run all tests but those of the cluster
 	@echo "Running the tests (several minutes)"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/cluster
+
+test-cluster: $(VENV)/.installed ## run the tests on a Slurm of two nodes (needs its programs)
+	@echo "Running the tests on a Slurm of two nodes (several minutes)"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --durations 8 tests/cluster
 
 check: $(VENV)/.installed ## formatting, lint and types
 	$(BIN)/ruff format --check .

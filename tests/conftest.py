@@ -13,8 +13,14 @@ import pytest
 
 from her2pyramid.cores import crop_cores
 from her2pyramid.slides.slide import Slide
-
-ROOT = Path(__file__).parents[1]
+from tests.workspace import (  # noqa: F401
+    ROOT,
+    finished,
+    finished_run,
+    fresh,
+    new_workspace,
+    tiny_data,
+)
 
 
 @pytest.fixture(scope="session")

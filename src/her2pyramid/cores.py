@@ -7,6 +7,7 @@ levels 1x, 2x, 4x, ... halve exactly and every level covers the same piece of gl
 from __future__ import annotations
 
 import json
+import logging
 import math
 import threading
 from collections.abc import Callable
@@ -23,7 +24,7 @@ import zarr
 from numpy.typing import NDArray
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.files import atomic_path, sha256_tree
+from her2pyramid.files import atomic_path, remove, sha256_tree
 from her2pyramid.progress import track
 from her2pyramid.shards import (
     CHANNELS,
@@ -34,6 +35,9 @@ from her2pyramid.shards import (
     write_shards,
 )
 from her2pyramid.slides.slide import Slide
+from her2pyramid.tables.cores import told
+
+log = logging.getLogger("her2pyramid")
 
 SIDE_MULTIPLE_PX: Final = 64
 OME_ZARR_VERSION: Final = "0.5"
@@ -96,11 +100,12 @@ def crop_cores(
     mpp: float,
     store: Path,
     manifest: Path,
+    leave_out: bool = False,
     margin: float = 0.1,
     smallest_level_px: int = 512,
     codec: Codec = "zstd",
     threads: int = 1,
-) -> None:
+) -> dict[str, str]:
     """Write the present cores of a slide as a store of pyramids, and its manifest.
 
     A core is read in bands of one shard's height, so a worker holds a band and a half-size
@@ -117,6 +122,8 @@ def crop_cores(
         The slide, and its microns per pixel at level 0.
     store, manifest
         The Zarr folder and the JSON file to write; both appear whole or not at all.
+    leave_out
+        Go on without a core that can't be read, instead of raising.
     margin
         How much wider than the circle the crop is, as a share of the diameter.
     smallest_level_px
@@ -125,13 +132,40 @@ def crop_cores(
         zstd (smaller) or lz4 (faster); both lossless.
     threads
         Cores written at the same time.
+
+    Returns
+    -------
+    dict
+        Cores that were left out, and why.
+
+    Raises
+    ------
+    Her2PyramidError
+        If a core can't be read, unless it is left out; the message names the core.
     """
     present = cores[cores["status"] == "present"]
     slides = _PerThread(open_slide)
+    problems: dict[str, str] = {}
     with atomic_path(store) as folder:
         zarr.create_group(folder, zarr_format=3)
 
-        def crop(core: Any) -> StoredCore:
+        def crop(core: Any) -> StoredCore | None:
+            try:
+                return stored(core)
+            except Her2PyramidError as error:
+                # Some libraries refuse everything after a failed read.
+                slides.close_mine()
+                if not leave_out:
+                    problem = [f"core {core.core_id}: {each}" for each in error.problems]
+                    raise Her2PyramidError(
+                        problem, where=error.where, remedy=error.remedy
+                    ) from error
+                log.warning("core %s is left out: %s", core.core_id, error)
+                problems[core.core_id] = told(error)
+                remove(folder / core.core_id)
+                return None
+
+        def stored(core: Any) -> StoredCore:
             side = crop_side_px(core.radius, margin)
             left, top = round(core.x - side / 2), round(core.y - side / 2)
             levels = n_levels(side, smallest_level_px)
@@ -150,12 +184,14 @@ def crop_cores(
         try:
             with ThreadPoolExecutor(threads) as pool:
                 done = pool.map(crop, present.itertuples())
-                written = list(track(done, len(present), f"{slide_id}: cores cropped"))
+                tried = list(track(done, len(present), f"{slide_id}: cores cropped"))
         finally:
             slides.close()
+        written = [core for core in tried if core is not None]
         content = Manifest(slide_id, mpp, tuple(sorted(written, key=lambda c: c.core_id)))
         with atomic_path(manifest) as file:
             file.write_text(json.dumps(asdict(content), indent=1) + "\n", encoding="utf-8")
+    return problems
 
 
 class _PerThread:
@@ -172,6 +208,13 @@ class _PerThread:
             self._all.append(self._local.slide)
         slide: Slide = self._local.slide
         return slide
+
+    def close_mine(self) -> None:
+        """Close this thread's slide; it is opened again when it is next needed."""
+        if hasattr(self._local, "slide"):
+            self._all.remove(self._local.slide)
+            self._local.slide.close()
+            del self._local.slide
 
     def close(self) -> None:
         for slide in self._all:

@@ -161,6 +161,7 @@ class CoreRow(Row):
     focus: str = ""
     fold_fraction: str = ""
     ink_fraction: str = ""
+    problem: str = ""
 
 
 R = TypeVar("R", bound=Row)

@@ -27,7 +27,9 @@ from her2pyramid.scores import N_CLASSES, NAMES
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
-FORMAT: Final = "her2pyramid-weights-1"
+FORMAT: Final = "her2pyramid-weights-2"
+FACTS: Final = "her2pyramid"
+"""Entry of the file's metadata that holds all facts, as JSON."""
 
 _BUILDERS: Final[dict[str, Callable[[], nn.Module]]] = {
     "densenet121": lambda: torchvision.models.densenet121(weights=None, num_classes=N_CLASSES),
@@ -162,7 +164,11 @@ def save(
     spec: PssSpec,
     facts: dict[str, str],
 ) -> None:
-    """Write the weights as safetensors, with all that is needed to use them rightly."""
+    """Write the weights as safetensors, with all that is needed to use them rightly.
+
+    The same weights give the same bytes: the facts are one entry of the file's metadata, since
+    safetensors writes several in random order.
+    """
     tensors = {name: t.detach().cpu().contiguous() for name, t in net.state_dict().items()}
     metadata = {
         "format": FORMAT,
@@ -172,7 +178,7 @@ def save(
         **facts,
     }
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        save_file(tensors, temporary, metadata={FACTS: json.dumps(metadata, sort_keys=True)})
 
 
 def load(path: str | Path, *, spec: PssSpec) -> PyramidNet:
@@ -227,7 +233,7 @@ def load(path: str | Path, *, spec: PssSpec) -> PyramidNet:
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The metadata of a safetensors file.
+    """What :func:`save` wrote beside the weights; empty for another safetensors file.
 
     Raises
     ------
@@ -236,9 +242,10 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
+            facts = json.loads((file.metadata() or {}).get(FACTS, "{}"))
+    except (OSError, ValueError, SafetensorError) as error:
         raise _no_weights(path, error) from error
+    return {name: str(value) for name, value in facts.items()} if isinstance(facts, dict) else {}
 
 
 def _tensors(path: str | Path) -> dict[str, Tensor]:

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
 
 from her2pyramid.errors import Her2PyramidError
 
 log = logging.getLogger("her2pyramid")
+
+
+KEEP_GOING: Final = "HER2PYRAMID_KEEP_GOING"
+"""In the environment of a run's jobs: "1" where Snakemake was given --keep-going.
+
+No parameter of a rule, since a run makes the same of readable slides with and without it.
+"""
+
+
+def keeps_going() -> bool:
+    """Whether the run is to leave out what can't be read, and tell so in the report."""
+    return os.environ.get(KEEP_GOING) == "1"
 
 
 def by_slide(slides: Sequence[str], paths: Sequence[str]) -> dict[str, Path]:
@@ -28,6 +44,8 @@ def figure_files(files: Sequence[str]) -> dict[str, Path]:
 def step(name: str, log_file: str | Path) -> Iterator[None]:
     """Log to the terminal and to a file; turn the project's errors into a message and exit 1.
 
+    A step that is stopped, from the terminal or by a cluster, leaves nothing half-written either.
+
     Parameters
     ----------
     name
@@ -43,8 +61,12 @@ def step(name: str, log_file: str | Path) -> Iterator[None]:
     log.setLevel(logging.INFO)
     log.handlers = [to_file, to_terminal]
     log.propagate = False
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         yield
+    except KeyboardInterrupt:
+        log.warning("stopped; run again to go on")
+        raise SystemExit(128 + signal.SIGINT) from None
     except Her2PyramidError as error:
         log.error("%s", f"cannot go on.\n{error}")
         log.debug("details", exc_info=error)
@@ -53,5 +75,11 @@ def step(name: str, log_file: str | Path) -> Iterator[None]:
         logging.getLogger("her2pyramid").exception("unexpected error")
         raise
     finally:
+        signal.signal(signal.SIGTERM, before)
         log.handlers = []
         to_file.close()
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    """What a cluster's cancelling is to the step: the same as Ctrl-C."""
+    raise KeyboardInterrupt

@@ -167,6 +167,7 @@ def _write_slides(made: Results, cores: pd.DataFrame, number: pd.Series) -> None
                 "focus": 0.7,
                 "fold_fraction": 0.0,
                 "ink_fraction": 0.0,
+                "problem": None,
             }
         )
         made.cores[slide] = made.folder / f"{slide}.cores.parquet"

@@ -69,6 +69,17 @@ def test_saved_and_loaded(tmp_path):
     assert read_metadata(path)["seed"] == "3"
 
 
+def test_the_same_weights_are_the_same_bytes(tmp_path):
+    """Else their digest would tell two equal runs apart."""
+    net = build(TINY, SPEC, seed=3)
+    facts = {f"fact {number}": str(number) for number in range(8)}
+    written = set()
+    for number in range(6):
+        save(net, tmp_path / f"{number}.safetensors", options=TINY, spec=SPEC, facts=facts)
+        written.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(written) == 1
+
+
 def test_weights_of_another_sampling_are_refused(tmp_path):
     path = tmp_path / "m.safetensors"
     save(build(TINY, SPEC, seed=0), path, options=TINY, spec=SPEC, facts={})

@@ -9,9 +9,9 @@ from her2pyramid.pss import PssSpec
 from her2pyramid.tables.metrics import BASELINES
 from her2pyramid.tables.table import read_metadata
 from tests.conftest import ROOT
-from tests.workflow.conftest import rules_in
 from tests.workflow.test_dag import snakemake
 from tests.workflow.test_reruns import ALL_READERS, core_with, other, revote
+from tests.workspace import rules_in
 
 TRAINED = {"train_ablation", "cache_logits_ablation", "score_ablation"}
 COMPARED = {"compare_ablations", "plot_ablations", "ablations"}

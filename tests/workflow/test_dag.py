@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.workflow.conftest import rules_in
+from tests.workspace import rules_in
 
 pytestmark = pytest.mark.xdist_group("dag")
 

@@ -11,7 +11,7 @@ import pytest
 from her2pyramid.provenance.dictionary import table_file
 from her2pyramid.provenance.run import run_facts
 from tests.unit.provenance import crates
-from tests.workflow.conftest import Workspace
+from tests.workspace import Workspace
 
 pytestmark = pytest.mark.xdist_group("whole")
 

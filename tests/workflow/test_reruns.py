@@ -19,7 +19,7 @@ from her2pyramid.demo.slide import render_slide
 from her2pyramid.labels.splits import assign
 from her2pyramid.scores import NAMES
 from tests.conftest import ROOT
-from tests.workflow.conftest import TINY
+from tests.workspace import TINY
 
 pytestmark = pytest.mark.xdist_group("workflow")
 

@@ -12,7 +12,7 @@ import yaml
 
 from tests.browser import visit
 from tests.conftest import ROOT
-from tests.workflow.conftest import Workspace
+from tests.workspace import Workspace
 
 pytestmark = pytest.mark.xdist_group("whole")
 

@@ -35,6 +35,7 @@ if ABLATIONS:
         input:
             store=rules.crop_cores.output.store,
             manifest=rules.crop_cores.output.manifest,
+            cores=rules.crop_cores.output.cores,
             weights=rules.train_ablation.output.weights,
             after=AFTER_SPLIT,
         output:
@@ -57,7 +58,7 @@ if ABLATIONS:
                 slide=SLIDES,
                 allow_missing=True,
             ),
-            cores=expand(rules.detect_cores.output.cores, slide=SLIDES),
+            cores=expand(rules.crop_cores.output.cores, slide=SLIDES),
             selection=rules.select_nk.output.selection,
             after=AFTER_SPLIT,
         output:
@@ -90,8 +91,7 @@ if ABLATIONS:
         conda:
             CPU_ENV
         resources:
-            mem_mb=1000,
-            runtime=10,
+            **needs(1000, 10, work=rows("network"), each=need.ROW),
         params:
             names=list(ABLATIONS),
             resamples=CONFIG.intervals.resamples,

@@ -18,11 +18,12 @@ if CONFIG.labelled:
             f"{LOGS}/baselines.log",
         benchmark:
             f"{BENCHMARKS}/baselines.tsv"
+        group:
+            "analysis"
         conda:
             CPU_ENV
         resources:
-            mem_mb=2000,
-            runtime=30,
+            **needs(2000, 30, work=rows("train", "val", "test"), each=need.PICTURE),
         params:
             slides=SLIDES,
             resamples=CONFIG.intervals.resamples,

@@ -14,8 +14,12 @@ from her2pyramid.labels import splits
 from her2pyramid.labels.adjudication import check_not_filled
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.fingerprint import file_fingerprint, fingerprint
+from her2pyramid import needs as need
+from her2pyramid.locks import note_owner, release_dead_lock
+from her2pyramid.needs import gigabytes, needs, rows
 from her2pyramid.provenance.run import given_files, note_start, workflow_digest
 from her2pyramid.slides.opening import slide_inputs
+from her2pyramid.steps import KEEP_GOING
 
 
 report: "../report/workflow.rst"
@@ -32,6 +36,9 @@ def read_or_stop(read, *args, **kwargs):
     except Her2PyramidError as error:
         raise WorkflowError(f"her2pyramid cannot start.\n{error}") from None
 
+
+if workflow.is_main_process and release_dead_lock(Path.cwd()):
+    print("The last run here was killed: its lock is removed.", file=sys.stderr)
 
 # For the jobs: threads that wait for one another soon give their CPU core up. By default they spin
 # for long, and where other processes want the cores, training stalls (docs/performance.md).
@@ -69,6 +76,13 @@ USES_GPU = CONFIG.accelerator == "cuda" or (
 GPU_ENV = "../../envs/gpu.yaml" if USES_GPU else CPU_ENV
 N_GPUS = 1 if USES_GPU else 0
 
+# What Snakemake was given; None where a cluster decides, and in a cluster's job.
+CORES = None if workflow.remote_exec else workflow.resource_settings.cores
+# On this machine one job has the GPU at a time, unless --resources gpu=2 says otherwise. Not in the
+# profile, since that would bind clusters as well, whatever their own profile says.
+if CORES is not None and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", 1)
+
 
 def below_data_dir(column):
     """Where a column of slides.tsv says that a file or folder of a slide is."""
@@ -99,12 +113,12 @@ def stated(wildcards):
 
 def share_of_cores(at_most):
     """CPU cores for one of the jobs that run slide by slide."""
-    return max(1, min(at_most, (workflow.cores or at_most) // len(SLIDES)))
+    return max(1, min(at_most, (CORES or at_most * len(SLIDES)) // len(SLIDES)))
 
 
 def all_cores(at_most=16):
     """CPU cores for a job that runs alone."""
-    return max(1, min(at_most, workflow.cores or at_most))
+    return max(1, min(at_most, CORES or at_most))
 
 
 def split_table(name):
@@ -148,12 +162,14 @@ def figure_files(name, caption, category, shown="svg", **labels):
 
 onstart:
     # In no rule: however a run is typed, it makes nothing stale.
+    note_owner(Path.cwd())
+    os.environ[KEEP_GOING] = "1" if workflow.execution_settings.keep_going else "0"
     read_or_stop(
         note_start,
         Path(RESULTS),
         sys.argv,
         snakemake=SNAKEMAKE_VERSION,
-        cores=workflow.cores,
+        cores=CORES,
         workflow_dir=Path(workflow.basedir),
         working_dir=Path.cwd(),
     )

@@ -22,11 +22,12 @@ rule detect_cores:
         f"{LOGS}/detect_cores/{{slide}}.log",
     benchmark:
         f"{BENCHMARKS}/detect_cores/{{slide}}.tsv"
+    group:
+        "slide"
     conda:
         CPU_ENV
     resources:
-        mem_mb=2000,
-        runtime=20,
+        **needs(2000, 20, work=gigabytes("slide"), each=need.DETECTED_GB),
     params:
         slide=slide_path,
         options=lambda wildcards: {
@@ -58,16 +59,24 @@ rule crop_cores:
     output:
         store=directory(f"{RESULTS}/cores/{{slide}}.zarr"),
         manifest=f"{RESULTS}/cores/{{slide}}.manifest.json",
+        # Of detect_cores, with what could not be read.
+        cores=f"{RESULTS}/cores/{{slide}}.parquet",
     log:
         f"{LOGS}/crop_cores/{{slide}}.log",
     benchmark:
         f"{BENCHMARKS}/crop_cores/{{slide}}.tsv"
+    group:
+        "slide"
     conda:
         CPU_ENV
     threads: share_of_cores(4)
     resources:
-        mem_mb=lambda wildcards, threads: 1000 + 1500 * threads,
-        runtime=60,
+        **needs(
+            1000 + 1500 * share_of_cores(4),
+            30,
+            work=gigabytes("slide"),
+            each=need.CROPPED_GB,
+        ),
     params:
         slide=slide_path,
         mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,

@@ -14,8 +14,7 @@ rule simulate_cohort:
     conda:
         CPU_ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **needs(1000, 10),
     params:
         slides=SLIDES,
         spec=CONFIG.demo.model_dump(),
@@ -40,8 +39,7 @@ rule simulate_slide:
         CPU_ENV
     threads: share_of_cores(4)
     resources:
-        mem_mb=3000,
-        runtime=30,
+        **needs(3000, 30),
     params:
         spec=CONFIG.demo.model_dump(),
         code=fingerprint("demo.slide"),

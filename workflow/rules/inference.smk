@@ -2,12 +2,16 @@
 
 # With labels, the analysis of N and k needs all PSSs.
 STOPPING = None if CONFIG.labelled else CONFIG.score.stopping
+CLASSIFIED_CORE = need.inference(
+    gpu=USES_GPU, patch_px=CONFIG.pss.patch_px, n_pss=CONFIG.inference.n_pss
+)
 
 
 rule cache_logits:
     input:
         store=rules.crop_cores.output.store,
         manifest=rules.crop_cores.output.manifest,
+        cores=rules.crop_cores.output.cores,
         weights=WEIGHTS,
         after=AFTER_SPLIT,
     output:
@@ -20,9 +24,8 @@ rule cache_logits:
         GPU_ENV
     threads: share_of_cores(4)
     resources:
+        **needs(8000, 30, work=rows("cores"), each=CLASSIFIED_CORE),
         gpu=N_GPUS,
-        mem_mb=8000,
-        runtime=240,
     params:
         # Not declared as an output: Snakemake would delete it with a failed job.
         resume=f"{RESULTS}/logits/resume/{{slide}}",

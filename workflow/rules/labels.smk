@@ -13,7 +13,7 @@ rule consensus:
     # One label a core, or the reason why it has none.
     input:
         votes=VOTES,
-        cores=expand(rules.detect_cores.output.cores, slide=SLIDES),
+        cores=expand(rules.crop_cores.output.cores, slide=SLIDES),
     output:
         consensus=f"{RESULTS}/labels/consensus.parquet",
         reads=f"{RESULTS}/labels/reads.parquet",
@@ -22,11 +22,12 @@ rule consensus:
         f"{LOGS}/consensus.log",
     benchmark:
         f"{BENCHMARKS}/consensus.tsv"
+    group:
+        "labels"
     conda:
         CPU_ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **needs(1000, 10, work=rows("cores"), each=need.ROW),
     params:
         files=[file.model_dump() for file in CONFIG.votes],
         words=CONFIG.reads.model_dump(),
@@ -52,11 +53,12 @@ rule agreement:
         f"{LOGS}/agreement.log",
     benchmark:
         f"{BENCHMARKS}/agreement.tsv"
+    group:
+        "labels"
     conda:
         CPU_ENV
     resources:
-        mem_mb=2000,
-        runtime=20,
+        **needs(1000, 20, work=rows("consensus"), each=need.ROW),
     params:
         resamples=CONFIG.intervals.resamples,
         seed=CONFIG.seed,
@@ -72,18 +74,19 @@ rule compare_pictures:
     input:
         stores=expand(rules.crop_cores.output.store, slide=SLIDES),
         manifests=expand(rules.crop_cores.output.manifest, slide=SLIDES),
-        cores=expand(rules.detect_cores.output.cores, slide=SLIDES),
+        cores=expand(rules.crop_cores.output.cores, slide=SLIDES),
     output:
         pairs=f"{RESULTS}/labels/picture_pairs.parquet",
     log:
         f"{LOGS}/compare_pictures.log",
     benchmark:
         f"{BENCHMARKS}/compare_pictures.tsv"
+    group:
+        "labels"
     conda:
         CPU_ENV
     resources:
-        mem_mb=2000,
-        runtime=20,
+        **needs(2000, 20, work=rows("cores"), each=need.PICTURE),
     params:
         slides=SLIDES,
         code=fingerprint("labels.pictures"),
@@ -109,11 +112,12 @@ checkpoint split:
         f"{LOGS}/split.log",
     benchmark:
         f"{BENCHMARKS}/split.tsv"
+    group:
+        "labels"
     conda:
         CPU_ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **needs(1000, 10, work=rows("consensus"), each=need.ROW),
     params:
         fractions=CONFIG.split.fractions,
         seed=CONFIG.split.seed,
@@ -141,8 +145,7 @@ rule propose_splits:
     conda:
         CPU_ENV
     resources:
-        mem_mb=1000,
-        runtime=20,
+        **needs(1000, 20, work=rows("consensus"), each=need.ROW),
     params:
         options=dict(
             fractions=CONFIG.split.fractions,
@@ -171,11 +174,12 @@ rule plot_labels:
         f"{LOGS}/plot_labels.log",
     benchmark:
         f"{BENCHMARKS}/plot_labels.tsv"
+    group:
+        "plots"
     conda:
         CPU_ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **needs(1000, 10),
     params:
         code=fingerprint("figures.flow", "figures.agreement"),
     message:
@@ -202,11 +206,12 @@ rule labels_page:
         f"{LOGS}/labels_page.log",
     benchmark:
         f"{BENCHMARKS}/labels_page.tsv"
+    group:
+        "report"
     conda:
         CPU_ENV
     resources:
-        mem_mb=1000,
-        runtime=10,
+        **needs(1000, 10, work=rows("consensus"), each=need.ROW),
     params:
         figures=LABEL_FIGURES,
         code=fingerprint("report.labels"),

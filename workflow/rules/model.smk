@@ -16,8 +16,7 @@ rule export_onnx:
         CPU_ENV
     threads: all_cores(4)
     resources:
-        mem_mb=8000,
-        runtime=20,
+        **needs(8000, 20),
     params:
         spec=CONFIG.pss.model_dump(),
         code=fingerprint("export"),
@@ -47,11 +46,12 @@ if TRAINS:
             f"{LOGS}/model_card.log",
         benchmark:
             f"{BENCHMARKS}/model_card.tsv"
+        group:
+            "report"
         conda:
             CPU_ENV
         resources:
-            mem_mb=2000,
-            runtime=10,
+            **needs(2000, 10, work=rows("consensus"), each=need.ROW),
         params:
             slides=SLIDES,
             config=CONFIG.model_dump(mode="json"),

@@ -12,6 +12,7 @@ rule run_crate:
         manifests=MANIFESTS,
         files=[
             *expand(rules.detect_cores.output, slide=SLIDES),
+            *CORE_TABLES,
             *LOGITS,
             *rules.score.output,
             *rules.report.output,
@@ -52,11 +53,12 @@ rule run_crate:
         f"{LOGS}/run_crate.log",
     benchmark:
         f"{BENCHMARKS}/run_crate.tsv"
+    group:
+        "report"
     conda:
         CPU_ENV
     resources:
-        mem_mb=1000,
-        runtime=30,
+        **needs(1000, 30),
     params:
         given=[[file.role, file.name, str(file.path)] for file in GIVEN],
         config=CONFIG.model_dump(mode="json"),

@@ -4,7 +4,7 @@ STORES = expand(rules.crop_cores.output.store, slide=SLIDES)
 MANIFESTS = expand(rules.crop_cores.output.manifest, slide=SLIDES)
 LOGITS = expand(rules.cache_logits.output.logits, slide=SLIDES)
 OVERVIEWS = expand(rules.detect_cores.output.overview, slide=SLIDES)
-CORE_TABLES = expand(rules.detect_cores.output.cores, slide=SLIDES)
+CORE_TABLES = expand(rules.crop_cores.output.cores, slide=SLIDES)
 FIGURE_NAMES = []
 
 if CONFIG.labelled:
@@ -43,11 +43,12 @@ if CONFIG.labelled:
             f"{LOGS}/plot_accuracy.log",
         benchmark:
             f"{BENCHMARKS}/plot_accuracy.tsv"
+        group:
+            "plots"
         conda:
             CPU_ENV
         resources:
-            mem_mb=1000,
-            runtime=10,
+            **needs(1000, 10),
         params:
             over_n=dict(k=CONFIG.nk.fixed_k, n_marked=CONFIG.nk_marked[0]),
             over_k=dict(n=CONFIG.nk.fixed_n, k_marked=CONFIG.nk_marked[1]),
@@ -82,11 +83,12 @@ if CONFIG.labelled:
             f"{LOGS}/plot_surface.log",
         benchmark:
             f"{BENCHMARKS}/plot_surface.tsv"
+        group:
+            "plots"
         conda:
             CPU_ENV
         resources:
-            mem_mb=1000,
-            runtime=10,
+            **needs(1000, 10),
         params:
             protocol=dict(
                 confidence=CONFIG.score.confidence,
@@ -129,11 +131,12 @@ if CONFIG.labelled:
             f"{LOGS}/plot_evaluation.log",
         benchmark:
             f"{BENCHMARKS}/plot_evaluation.tsv"
+        group:
+            "plots"
         conda:
             CPU_ENV
         resources:
-            mem_mb=1000,
-            runtime=10,
+            **needs(1000, 10),
         params:
             code=fingerprint(
                 "figures.uncertainty",
@@ -158,11 +161,12 @@ if CONFIG.labelled:
             f"{LOGS}/plot_baselines.log",
         benchmark:
             f"{BENCHMARKS}/plot_baselines.tsv"
+        group:
+            "plots"
         conda:
             CPU_ENV
         resources:
-            mem_mb=1000,
-            runtime=10,
+            **needs(1000, 10),
         params:
             code=fingerprint("figures.baselines"),
         message:
@@ -182,11 +186,12 @@ if CONFIG.labelled:
             f"{LOGS}/plot_readers.log",
         benchmark:
             f"{BENCHMARKS}/plot_readers.tsv"
+        group:
+            "plots"
         conda:
             CPU_ENV
         resources:
-            mem_mb=1000,
-            runtime=10,
+            **needs(1000, 10),
         params:
             code=fingerprint("figures.readers"),
         message:
@@ -220,11 +225,12 @@ if CONFIG.labelled:
             f"{LOGS}/plot_cores.log",
         benchmark:
             f"{BENCHMARKS}/plot_cores.tsv"
+        group:
+            "plots"
         conda:
             CPU_ENV
         resources:
-            mem_mb=2000,
-            runtime=20,
+            **needs(2000, 20, work=rows("logits"), each=need.PSS_LOGITS),
         params:
             slides=SLIDES,
             confidence=CONFIG.score.confidence,
@@ -250,11 +256,12 @@ if TRAINS:
             f"{LOGS}/plot_training.log",
         benchmark:
             f"{BENCHMARKS}/plot_training.tsv"
+        group:
+            "plots"
         conda:
             CPU_ENV
         resources:
-            mem_mb=1000,
-            runtime=10,
+            **needs(1000, 10),
         params:
             code=fingerprint("figures.training"),
         message:
@@ -301,11 +308,12 @@ rule report:
         f"{LOGS}/report.log",
     benchmark:
         f"{BENCHMARKS}/report.tsv"
+    group:
+        "report"
     conda:
         CPU_ENV
     resources:
-        mem_mb=2000,
-        runtime=10,
+        **needs(2000, 10, work=rows("cores"), each=need.PICTURE),
     params:
         slides=SLIDES,
         figures=FIGURE_NAMES,

@@ -14,12 +14,13 @@ if CONFIG.labelled:
             f"{LOGS}/select_nk.log",
         benchmark:
             f"{BENCHMARKS}/select_nk.tsv"
+        group:
+            "analysis"
         conda:
             CPU_ENV
         threads: all_cores(4)
         resources:
-            mem_mb=2000,
-            runtime=30,
+            **needs(2000, 30, work=rows("logits"), each=need.PSS_LOGITS),
         params:
             fixed=CONFIG.score.fixed,
             decision=CONFIG.score.decision,
@@ -37,7 +38,7 @@ rule score:
     # Every core, labelled or not.
     input:
         logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
-        cores=expand(rules.detect_cores.output.cores, slide=SLIDES),
+        cores=expand(rules.crop_cores.output.cores, slide=SLIDES),
         selection=rules.select_nk.output.selection if CONFIG.labelled else [],
         after=AFTER_SPLIT,
     output:
@@ -53,11 +54,12 @@ rule score:
         f"{LOGS}/score.log",
     benchmark:
         f"{BENCHMARKS}/score.tsv"
+    group:
+        "analysis"
     conda:
         CPU_ENV
     resources:
-        mem_mb=2000,
-        runtime=10,
+        **needs(2000, 10, work=rows("logits"), each=need.PSS_LOGITS),
     params:
         fixed=CONFIG.score.fixed,
         decision=CONFIG.score.decision,
@@ -87,12 +89,13 @@ if CONFIG.labelled:
             f"{LOGS}/analyse_nk.log",
         benchmark:
             f"{BENCHMARKS}/analyse_nk.tsv"
+        group:
+            "analysis"
         conda:
             CPU_ENV
         threads: all_cores()
         resources:
-            mem_mb=4000,
-            runtime=60,
+            **needs(2000, 30, work=rows("logits"), each=need.PSS_LOGITS),
         params:
             settings=CONFIG.nk_settings,
             confusion_at=[
@@ -123,12 +126,13 @@ if CONFIG.labelled:
             f"{LOGS}/nk_surface.log",
         benchmark:
             f"{BENCHMARKS}/nk_surface.tsv"
+        group:
+            "analysis"
         conda:
             CPU_ENV
         threads: all_cores()
         resources:
-            mem_mb=4000,
-            runtime=60,
+            **needs(2000, 30, work=rows("logits"), each=need.PSS_LOGITS),
         params:
             ties=CONFIG.score.ties,
             draws=CONFIG.nk.surface_draws,
@@ -156,11 +160,12 @@ if CONFIG.labelled:
             f"{LOGS}/evaluate.log",
         benchmark:
             f"{BENCHMARKS}/evaluate.tsv"
+        group:
+            "analysis"
         conda:
             CPU_ENV
         resources:
-            mem_mb=2000,
-            runtime=20,
+            **needs(2000, 20, work=rows("logits"), each=need.PSS_LOGITS),
         params:
             decision=CONFIG.score.decision,
             patient=CONFIG.score.patient,
@@ -188,11 +193,12 @@ if CONFIG.labelled:
             f"{LOGS}/compare_readers.log",
         benchmark:
             f"{BENCHMARKS}/compare_readers.tsv"
+        group:
+            "analysis"
         conda:
             CPU_ENV
         resources:
-            mem_mb=1000,
-            runtime=10,
+            **needs(1000, 10, work=rows("consensus"), each=need.ROW),
         params:
             rule=CONFIG.consensus.model_dump(exclude={"adjudicators"}),
             resamples=CONFIG.intervals.resamples,

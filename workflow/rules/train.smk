@@ -1,5 +1,9 @@
 # Training. Left out where model.weights gives the weights.
 
+TRAINING_MB, TRAINED_CORE = need.training(
+    gpu=USES_GPU, patch_px=CONFIG.pss.patch_px, options=CONFIG.training
+)
+
 
 rule train:
     input:
@@ -19,9 +23,9 @@ rule train:
         GPU_ENV
     threads: all_cores()
     resources:
+        # A job that runs out of time is sent again, and goes on with the epoch it stopped in.
+        **needs(TRAINING_MB, 120, work=rows("train", "val"), each=TRAINED_CORE),
         gpu=N_GPUS * CONFIG.training.devices,
-        mem_mb=16000,
-        runtime=2880,
     params:
         # Not declared as outputs: Snakemake would delete them with a failed job.
         resume=f"{RESULTS}/model/resume",

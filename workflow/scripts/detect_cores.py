@@ -3,29 +3,37 @@
 from pathlib import Path
 
 from her2pyramid.dearray.detect import Files
-from her2pyramid.dearray.slide import Outputs, dearray_slide
+from her2pyramid.dearray.slide import Outputs, dearray_slide, leave_slide_out
+from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import read_corrections
-from her2pyramid.steps import step
+from her2pyramid.steps import keeps_going, step
 
 slide_id = snakemake.wildcards.slide
 # The tables' names are for messages and for reading rows that the params hold already: as params
 # of their own, a new name would run every slide again.
 corrections = snakemake.config.get("corrections")
 with step(f"detect_cores {slide_id}", snakemake.log[0]):
-    dearray_slide(
-        Files(
-            slide=snakemake.params.slide,
-            tma_map=snakemake.input.tma_map,
-            patients=snakemake.input.get("patients"),
-            corrections=corrections,
-            cores=snakemake.input.get("stated"),
-        ),
-        Outputs(
-            **{name: Path(path) for name, path in snakemake.output.items()},
-            problem=Path(snakemake.log[0]).with_suffix(".png"),
-        ),
-        slide_id=slide_id,
-        slides_table=snakemake.config.get("slides", "slides.tsv"),
-        corrections=read_corrections(corrections, slide_id),
-        **snakemake.params.options,
+    files = Files(
+        slide=snakemake.params.slide,
+        tma_map=snakemake.input.tma_map,
+        patients=snakemake.input.get("patients"),
+        corrections=corrections,
+        cores=snakemake.input.get("stated"),
     )
+    outputs = Outputs(
+        **{name: Path(path) for name, path in snakemake.output.items()},
+        problem=Path(snakemake.log[0]).with_suffix(".png"),
+    )
+    try:
+        dearray_slide(
+            files,
+            outputs,
+            slide_id=slide_id,
+            slides_table=snakemake.config.get("slides", "slides.tsv"),
+            corrections=read_corrections(corrections, slide_id),
+            **snakemake.params.options,
+        )
+    except Her2PyramidError as error:
+        if not keeps_going():
+            raise
+        leave_slide_out(files, outputs, error, slide_id=slide_id)

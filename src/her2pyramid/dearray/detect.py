@@ -379,4 +379,4 @@ def _joined(
             status="rejected",
         )
         table = pd.concat([table, beside[table.columns]], ignore_index=True)
-    return table[[name for name in CORES.columns if name not in QUALITY]]
+    return table[[name for name in CORES.columns if name not in (*QUALITY, "problem")]]

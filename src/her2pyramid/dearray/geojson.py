@@ -26,7 +26,7 @@ import pandas as pd
 from her2pyramid.dearray.stated import StatedCore, parse_label
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
-from her2pyramid.tables.cores import OFF_GRID
+from her2pyramid.tables.cores import OFF_GRID, UNREADABLE
 
 CORNERS: Final = 100
 """Points of an ellipse. QuPath takes its box from them: a multiple of four keeps that exact."""
@@ -58,13 +58,15 @@ def write_geojson(cores: pd.DataFrame, path: str | Path) -> None:
     Parameters
     ----------
     cores
-        The table :data:`~her2pyramid.tables.cores.CORES` of one slide.
+        The table :data:`~her2pyramid.tables.cores.CORES` of one slide; where an unreadable core is
+        isn't known, so it is left out.
     path
         The file to write.
     """
+    located = cores[cores["status"] != UNREADABLE]
     collection = {
         "type": "FeatureCollection",
-        "features": [_feature(core) for core in cores.itertuples()],
+        "features": [_feature(core) for core in located.itertuples()],
     }
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(collection) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -27,6 +28,10 @@ DPI: Final = 100
 HEADER_PX: Final = 70
 HALO: Final = [patheffects.withStroke(linewidth=2.5, foreground="white", alpha=0.85)]
 
+
+NOTICE_INCHES: Final = (9.0, 4.5)
+NOTICE_COLUMNS: Final = 92
+NOTICE_LINES: Final = 13
 
 FIT_WIDTH_PX: Final = 1100
 FIT_TITLES: Final = {
@@ -212,6 +217,20 @@ def _fit_marks(
             yield ("hit" if hit else "off"), position, point
     for position in set(on_map) - taken:
         yield "empty", position, fit.lattice.node(*position)
+
+
+def draw_notice(title: str, message: str) -> NDArray[np.uint8]:
+    """A picture in place of an overview that couldn't be made: (height, width, 3) uint8 RGB."""
+    figure = Figure(figsize=NOTICE_INCHES, dpi=DPI)
+    canvas = FigureCanvasAgg(figure)
+    lines = [part for line in message.splitlines() for part in textwrap.wrap(line, NOTICE_COLUMNS)]
+    if len(lines) > NOTICE_LINES:
+        lines = [*lines[: NOTICE_LINES - 1], "…"]
+    figure.text(0.04, 0.9, title, fontsize=17, fontweight="bold", va="top")
+    figure.text(0.04, 0.78, "\n".join(lines), fontsize=12, va="top", linespacing=1.4)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    rgba = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    return rgba[..., :3].copy()
 
 
 def write_picture(picture: NDArray[np.uint8], path: str | Path) -> None:

@@ -108,13 +108,6 @@ def write_page(
     last = max((row_number(row) for row in cores["row"] if row != OFF_GRID), default=0)
     rows = [last + 2 if row == OFF_GRID else row_number(row) for row in cores["row"]]
     cols = cores["col"].to_numpy()
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("her2pyramid.dearray"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     cells = [
         _cell(core, look, raised, row - min(rows), core.col - min(cols))
         for core, look, raised, row in zip(
@@ -122,23 +115,44 @@ def write_page(
         )
     ]
     present = cores[cores["status"] == "present"]
-    text = environment.get_template("slide.html.j2").render(
-        slide_id=cores["slide_id"].iloc[0],
-        counts=cores["status"].value_counts().to_dict(),
-        flagged=sum(bool(cell["flags"]) for cell in cells),
-        diameter_um=round(2 * present["radius"].median() * mpp) if len(present) else None,
-        n_rows=int(last - min(rows)) + 1,
-        n_cols=int(cols.max() - cols.min()) + 1,
-        row_names=_names(cores["row"], rows),
-        col_names=_names(cores["col"].astype(str), cols),
-        notes=notes,
-        overlay=_jpeg(overlay, 88),
-        cells=cells,
-        sorts=SORTS,
-        styles={name: style.colour for name, style in STYLES.items()},
+    text = (
+        _environment()
+        .get_template("slide.html.j2")
+        .render(
+            slide_id=cores["slide_id"].iloc[0],
+            counts=cores["status"].value_counts().to_dict(),
+            flagged=sum(bool(cell["flags"]) for cell in cells),
+            diameter_um=round(2 * present["radius"].median() * mpp) if len(present) else None,
+            n_rows=int(last - min(rows)) + 1,
+            n_cols=int(cols.max() - cols.min()) + 1,
+            row_names=_names(cores["row"], rows),
+            col_names=_names(cores["col"].astype(str), cols),
+            notes=notes,
+            overlay=_jpeg(overlay, 88),
+            cells=cells,
+            sorts=SORTS,
+            styles={name: style.colour for name, style in STYLES.items()},
+        )
     )
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_notice(slide_id: str, message: str, path: str | Path) -> None:
+    """Write the page of a slide that was left out: why, and no more; whole or not at all."""
+    text = _environment().get_template("notice.html.j2").render(slide_id=slide_id, message=message)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("her2pyramid.dearray"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _names(names: pd.Series[str], numbers: Sequence[int] | NDArray[Any]) -> list[tuple[int, str]]:

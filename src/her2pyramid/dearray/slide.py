@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -16,8 +17,8 @@ from her2pyramid.dearray.contrast import glass_colour, read_overview
 from her2pyramid.dearray.core_files import read_stated_cores
 from her2pyramid.dearray.detect import Files, detect_cores
 from her2pyramid.dearray.geojson import write_geojson
-from her2pyramid.dearray.overlay import draw_fits, draw_overview, write_picture
-from her2pyramid.dearray.page import write_page
+from her2pyramid.dearray.overlay import draw_fits, draw_notice, draw_overview, write_picture
+from her2pyramid.dearray.page import write_notice, write_page
 from her2pyramid.dearray.quality import Look, look_at_cores
 from her2pyramid.dearray.stated import StatedCore
 from her2pyramid.errors import Her2PyramidError
@@ -26,8 +27,10 @@ from her2pyramid.inputs import CorrectionRow, MapRow
 from her2pyramid.slides.opening import open_slide, resolve_mpp
 from her2pyramid.slides.pictures import PictureSheet
 from her2pyramid.slides.slide import Slide
-from her2pyramid.tables.cores import CORES
+from her2pyramid.tables.cores import CORES, UNREADABLE, told
 from her2pyramid.tma_map.reading import read_core_list, read_tma_map
+
+log = logging.getLogger("her2pyramid")
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def dearray_slide(
     write_page(cores, looks, overlay, outputs.page, mpp=mpp, notes=found.notes)
     write_geojson(cores, outputs.geojson)
     with atomic_path(outputs.csv) as temporary:
-        cores.round(3).to_csv(temporary, index=False)
+        cores.drop(columns="problem").round(3).to_csv(temporary, index=False)
     CORES.write(cores, outputs.cores)
 
 
@@ -171,12 +174,60 @@ def _pictured(slide: PictureSheet, tma_map: Sequence[MapRow]) -> list[StatedCore
     return stated
 
 
+def leave_slide_out(
+    files: Files, outputs: Outputs, error: Her2PyramidError, *, slide_id: str
+) -> None:
+    """Write what a run needs to go on without a slide, and tell why.
+
+    Parameters
+    ----------
+    files, outputs, slide_id
+        As for :func:`dearray_slide`.
+    error
+        Why its cores couldn't be found: each core of the map is unreadable for it.
+
+    Raises
+    ------
+    Her2PyramidError
+        If the map can't be read either: whose cores are missing is then unknown.
+    """
+    log.warning("slide %s is left out: %s", slide_id, error)
+    tma_map = read_tma_map(files.tma_map, slide_id, files.patients)
+    cores = pd.DataFrame(
+        [
+            {
+                "slide_id": slide_id,
+                "core_id": row.core_id,
+                "patient_id": row.patient_id,
+                "row": row.row,
+                "col": row.col,
+            }
+            for row in tma_map
+        ]
+    ).assign(
+        **dict.fromkeys(("x", "y", "radius", "confidence", "tissue_fraction"), 0.0),
+        **dict.fromkeys(("fold_fraction", "ink_fraction"), 0.0),
+        focus=np.nan,
+        status=UNREADABLE,
+        origin="lattice",
+        problem=told(error),
+    )
+    overview = draw_notice(f"Slide {slide_id} was left out", str(error))
+    write_picture(overview, outputs.overview)
+    write_notice(slide_id, str(error), outputs.page)
+    write_geojson(cores, outputs.geojson)
+    with atomic_path(outputs.csv) as temporary:
+        cores[CORES.columns].drop(columns="problem").to_csv(temporary, index=False)
+    CORES.write(cores, outputs.cores)
+
+
 def with_looks(cores: pd.DataFrame, looks: Sequence[Look]) -> pd.DataFrame:
     """The core table with its measures of quality."""
     return cores.assign(
         focus=[look.focus for look in looks],
         fold_fraction=[look.fold_fraction for look in looks],
         ink_fraction=[look.ink_fraction for look in looks],
+        problem=None,
     )
 
 

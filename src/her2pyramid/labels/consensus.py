@@ -19,6 +19,7 @@ from her2pyramid.errors import Her2PyramidError
 from her2pyramid.labels.her2_low import agreed_subtype, her2_group
 from her2pyramid.labels.reads import Read, Reads, check_cores, ish_by_core, standing
 from her2pyramid.scores import N_CLASSES
+from her2pyramid.tables.cores import UNREADABLE
 from her2pyramid.tables.labels import CONSENSUS
 
 Rule = Literal["plurality", "median", "max"]
@@ -26,6 +27,7 @@ Decider = Literal["plurality", "median", "max", "adjudicator", "none"]
 
 MISSING: Final = "core missing on slide"
 REJECTED: Final = "core rejected"
+NOT_READ: Final = "core could not be read"
 CONTROL: Final = "control core without patient"
 NO_READS: Final = "no reads"
 NON_DIAGNOSTIC: Final = "non-diagnostic by the readers"
@@ -35,7 +37,7 @@ TOO_FEW: Final = "too few agreeing reads, no adjudicator's read"
 
 COUNTS: Final = tuple(f"n_{score}" for score in range(N_CLASSES))
 
-BY_STATUS: Final = {"missing": MISSING, "rejected": REJECTED}
+BY_STATUS: Final = {"missing": MISSING, "rejected": REJECTED, UNREADABLE: NOT_READ}
 
 
 @dataclass(frozen=True)

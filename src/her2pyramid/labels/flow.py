@@ -14,6 +14,7 @@ from her2pyramid.labels.consensus import (
     MISSING,
     NO_READS,
     NON_DIAGNOSTIC,
+    NOT_READ,
     REJECTED,
     TIE,
     TOO_FEW,
@@ -22,7 +23,7 @@ from her2pyramid.tables.labels import FLOW, SPLITS
 
 FLOW_STEPS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     ((), "positions on the TMA maps"),
-    ((MISSING, REJECTED), "present"),
+    ((MISSING, REJECTED, NOT_READ), "present"),
     ((CONTROL, NO_READS), "with reads"),
     ((NON_DIAGNOSTIC, ADJUDICATOR_ND, TIE, TOO_FEW), "labelled"),
 )

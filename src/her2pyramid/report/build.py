@@ -33,7 +33,7 @@ from her2pyramid.report.results import (
 )
 from her2pyramid.scores import NAMES
 from her2pyramid.tables.agreement import AGREEMENT
-from her2pyramid.tables.cores import CORES
+from her2pyramid.tables.cores import CORES, UNREADABLE
 from her2pyramid.tables.labels import CONSENSUS, SPLIT
 from her2pyramid.tables.metrics import (
     BASELINES,
@@ -112,6 +112,12 @@ def build_report(
         "score_styles": list(zip(SCORE_COLOURS, TEXT_ON_SCORE, strict=True)),
         "aggregation": config["score"]["aggregation"],
         "slides": [_slide(slide, found[slide], overviews[slide], scored) for slide in found],
+        "left_out_target": " ".join(
+            f"{config['results_dir']}/slides/{slide}/cores.parquet"
+            for slide, table in found.items()
+            if (table["status"] == UNREADABLE).any()
+        ),
+        "n_unreadable": sum(int((c["status"] == UNREADABLE).sum()) for c in found.values()),
         "distribution": distribution(scored),
         "n_scored": len(scored),
         "labelled": labelled is not None,
@@ -151,11 +157,28 @@ def _slide(
         "present": int(counts.get("present", 0)),
         "missing": int(counts.get("missing", 0)),
         "rejected": int(counts.get("rejected", 0)),
+        "unreadable": int(counts.get(UNREADABLE, 0)),
+        "problems": problems(cores),
         "inferred": int((cores["origin"] == "lattice").sum()),
         "manual": int((cores["origin"] == "manual").sum()),
         "scores": distribution(scored[scored["slide_id"] == slide_id]),
         "picture": photograph(at_most(read_picture(overview), OVERVIEW_PX)),
     }
+
+
+def problems(cores: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """Why cores of a slide could not be read: the problem, how many cores, and their ids.
+
+    Parameters
+    ----------
+    cores
+        Columns of `CORES`, of one slide.
+    """
+    lost = cores[cores["status"] == UNREADABLE]
+    return [
+        (str(problem), len(ids), ", ".join(ids))
+        for problem, ids in lost.groupby("problem", sort=False)["core_id"]
+    ]
 
 
 def _evaluation(

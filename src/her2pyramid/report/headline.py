@@ -74,8 +74,8 @@ def headline_lines(about: Mapping[str, Any], page: Path) -> list[str]:
     Parameters
     ----------
     about
-        What the page tells: n_scored, distribution, locked, and with labels the facts of
-        :func:`headline_facts` and of the baselines.
+        What the page tells: n_scored, n_unreadable, slides, distribution, locked, and with labels
+        the facts of :func:`headline_facts` and of the baselines.
     page
         Where the page is.
     """
@@ -86,6 +86,12 @@ def headline_lines(about: Mapping[str, Any], page: Path) -> list[str]:
         f"Scored: {about['n_scored']} cores ({spread}), N = {locked['n']}, k = {locked['k']}"
         f"{', ' + locked['where'] if locked['where'] else ''}",
     ]
+    if about["n_unreadable"]:
+        lost = [slide["id"] for slide in about["slides"] if slide["unreadable"]]
+        lines.append(
+            f"Left out: {about['n_unreadable']} cores that could not be read, of "
+            f"{'slide' if len(lost) == 1 else 'slides'} {', '.join(lost)}; the report says why"
+        )
     if about["labelled"]:
         lines += _test_lines(about)
     return [*lines, "Research use only."]

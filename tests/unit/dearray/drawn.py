@@ -98,7 +98,9 @@ def detect(drawn: Drawn, tma_map: list[MapRow], **told: Any) -> pd.DataFrame:
 
 def measured(cores: pd.DataFrame) -> pd.DataFrame:
     """The core table with measures of quality, as it is written."""
-    return cores.assign(focus=0.5, fold_fraction=0.0, ink_fraction=0.0).reset_index(drop=True)
+    return cores.assign(focus=0.5, fold_fraction=0.0, ink_fraction=0.0, problem=None).reset_index(
+        drop=True
+    )
 
 
 def assert_right(

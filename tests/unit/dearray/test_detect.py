@@ -248,7 +248,9 @@ def test_stated_diameter_and_its_consequence() -> None:
 def test_result_is_a_valid_table_once_its_cores_were_looked_at(tmp_path: Path) -> None:
     drawn = draw(4, 5, missing={(0, 0)})
     table = detect(drawn, map_of(drawn.centres))
-    assert list(table.columns) == [name for name in CORES.columns if name not in QUALITY]
+    assert list(table.columns) == [
+        name for name in CORES.columns if name not in (*QUALITY, "problem")
+    ]
     CORES.write(measured(table), tmp_path / "cores.parquet")
     again = CORES.read(tmp_path / "cores.parquet")
     assert list(again["core_id"]) == [f"core-{r}-{c}" for r in range(4) for c in range(5)]
@@ -315,7 +317,7 @@ def test_orientation_cores_beside_the_array_are_kept_off_the_grid(tmp_path: Path
     assert any("3 round pieces of tissue" in note for note in found.notes)
     assert (table["status"] == "present").sum() == len(on_map)
     # They are drawn, and go to QuPath and back without becoming cores.
-    measured = table.assign(focus=0.5, fold_fraction=0.0, ink_fraction=0.0)
+    measured = table.assign(focus=0.5, fold_fraction=0.0, ink_fraction=0.0, problem=None)
     draw_overview(drawn.rgb, 4.0, measured)
     write_geojson(measured, tmp_path / "cores.geojson")
     measured.to_csv(tmp_path / "cores.csv", index=False)

@@ -271,6 +271,7 @@ def test_flow_table(tmp_path: Path) -> None:
         ("positions on the TMA maps", "remaining", 10, 7, 42),
         (consensus.MISSING, "excluded", 1, 1, 5),
         (consensus.REJECTED, "excluded", 1, 1, 5),
+        (consensus.NOT_READ, "excluded", 0, 0, 0),
         ("present", "remaining", 8, 6, 32),
         (consensus.CONTROL, "excluded", 1, 0, 5),
         (consensus.NO_READS, "excluded", 1, 1, 0),

@@ -5,23 +5,62 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from her2pyramid.demo.cohort import simulate_tables, write_tables
 from her2pyramid.demo.slide import render_slide
 from her2pyramid.demo.spec import DemoSpec
-from tests.conftest import ROOT
 
+ROOT = Path(__file__).parents[1]
 SLIDES = ("T1", "T2")
 TINY = DemoSpec(**yaml.safe_load((ROOT / "tests" / "workflow" / "tiny.yaml").read_text())["demo"])
+
+
+TIMED = {
+    "model/history.parquet": ["seconds", "wait_share"],
+    "model/steps.parquet": ["seconds", "wait_s"],
+}
+"""Columns that hold times, which no two runs share."""
+
+
+@dataclass
+class Running:
+    """A Snakemake that runs."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def wait_until(self, happened: Callable[[], object], seconds: float = 90) -> None:
+        """Wait for something that the run does; the run must not end before."""
+        end = time.monotonic() + seconds
+        while not happened():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end, self.log.read_text()
+            time.sleep(0.005)
+
+    def press_ctrl_c(self) -> None:
+        """What a terminal does: the signal goes to all processes of the run."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """SIGKILL to Snakemake alone; its jobs' processes live on."""
+        self.process.kill()
+
+    def end(self, seconds: float = 120) -> tuple[int, str]:
+        """Wait for the end; the exit status and what was printed."""
+        status = self.process.wait(seconds)
+        return status, self.log.read_text()
 
 
 @dataclass
@@ -32,21 +71,31 @@ class Workspace:
     environment: dict[str, str] = field(default_factory=dict)
     printed: str = ""
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake; its terminal output comes back as one text in `stdout`."""
-        python = str(Path(sys.executable).parent)
-        return subprocess.run(
-            [
+    def _how(self, arguments: tuple[str, ...]) -> dict[str, Any]:
+        path = f"{Path(sys.executable).parent}:{self.environment.get('PATH', os.environ['PATH'])}"
+        return {
+            "args": [
                 *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
                 *("--directory", str(self.folder), "--configfile", "config.yaml", *arguments),
             ],
-            cwd=self.folder,
-            env=os.environ | {"PATH": f"{python}:{os.environ['PATH']}"} | self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+            "cwd": self.folder,
+            "env": os.environ | self.environment | {"PATH": path},
+            "stderr": subprocess.STDOUT,
+            "text": True,
+        }
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake; its terminal output comes back as one text in `stdout`."""
+        return subprocess.run(**self._how(arguments), stdout=subprocess.PIPE, check=False)
+
+    def start(self, *arguments: str) -> Running:
+        """Start Snakemake, and don't wait for it."""
+        log = self.folder / "printed.log"
+        with log.open("w") as file:
+            process = subprocess.Popen(
+                **self._how(arguments or ("--cores", "2")), stdout=file, start_new_session=True
+            )
+        return Running(process, log)
 
     def run(self, *arguments: str) -> str:
         """Run to the end; a failure fails the test and shows what was printed."""
@@ -96,6 +145,37 @@ class Workspace:
         }
 
 
+def tables(folder: Path) -> dict[str, Any]:
+    """All that a run makes and that another run must make as well, by name.
+
+    Parquet tables with their metadata and without times; the bytes of everything else.
+    """
+    results = folder / "results"
+    names = [
+        name
+        for pattern in ("**/*.parquet", "**/*.csv", "**/*.manifest.json", "model/*.safetensors")
+        for name in sorted(str(path.relative_to(results)) for path in results.glob(pattern))
+        if not name.startswith(("demo/", "benchmarks/"))
+    ]
+    return {name: _content(results / name, TIMED.get(name, [])) for name in names}
+
+
+def _content(path: Path, timed: list[str]) -> Any:
+    if path.suffix != ".parquet":
+        return path.read_bytes()
+    table = pq.read_table(path).drop_columns(timed)
+    facts = {name: fact for name, fact in (table.schema.metadata or {}).items() if name != b"when"}
+    return table.to_pydict(), facts
+
+
+def assert_same_tables(folder: Path, other: Path) -> None:
+    """Every table is there in both, and the same."""
+    ours, theirs = tables(folder), tables(other)
+    assert sorted(ours) == sorted(theirs)
+    differing = [name for name in ours if repr(ours[name]) != repr(theirs[name])]
+    assert not differing, differing
+
+
 def rules_in(text: str) -> set[str]:
     """The rules in Snakemake's table of job counts, without the target rule."""
     lines = iter(text.splitlines())
@@ -111,16 +191,20 @@ def rules_in(text: str) -> set[str]:
     return found - {"all"}
 
 
+def write_cohort(folder: Path, slides: tuple[str, ...], spec: DemoSpec) -> Path:
+    """Write slides, maps and votes into a folder."""
+    simulated = simulate_tables(slides, spec)
+    maps = {slide: folder / f"{slide}.map.csv" for slide in slides}
+    write_tables(simulated, maps=maps, votes=folder / "votes.csv", truth=folder / "truth.csv")
+    for slide in slides:
+        render_slide(slide, simulated.truth, spec, folder / f"{slide}.tif", threads=1)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Slides, maps and votes of the tiny cohort, as a laboratory would bring them."""
-    folder = tmp_path_factory.mktemp("data")
-    tables = simulate_tables(SLIDES, TINY)
-    maps = {slide: folder / f"{slide}.map.csv" for slide in SLIDES}
-    write_tables(tables, maps=maps, votes=folder / "votes.csv", truth=folder / "truth.csv")
-    for slide in SLIDES:
-        render_slide(slide, tables.truth, TINY, folder / f"{slide}.tif", threads=1)
-    return folder
+    return write_cohort(tmp_path_factory.mktemp("data"), SLIDES, TINY)
 
 
 @pytest.fixture(scope="session")
@@ -150,12 +234,16 @@ def finished_run(new_workspace: Callable[[], Workspace]) -> Workspace:
     return workspace
 
 
+def copy_of(workspace: Workspace, folder: Path) -> Workspace:
+    """A copy of a run, with all times and Snakemake's records."""
+    subprocess.run(["cp", "-a", str(workspace.folder), str(folder)], check=True)
+    return Workspace(folder)
+
+
 @pytest.fixture
 def finished(finished_run: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of the finished run, with all times and Snakemake's records."""
-    folder = tmp_path / "run"
-    subprocess.run(["cp", "-a", str(finished_run.folder), str(folder)], check=True)
-    return Workspace(folder)
+    """A copy of the finished run."""
+    return copy_of(finished_run, tmp_path / "run")
 
 
 @pytest.fixture

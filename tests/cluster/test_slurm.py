@@ -1,0 +1,158 @@
+"""The tiny cohort on a Slurm of two nodes, and what goes wrong there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+
+from tests.cluster.local_slurm import Slurm, missing_programs, slurm
+from tests.workspace import ROOT, Running, Workspace, assert_same_tables, copy_of, tables
+
+pytestmark = pytest.mark.xdist_group("slurm")
+
+PROFILE = (
+    *("--profile", str(ROOT / "profiles" / "slurm")),
+    # Without a database of past jobs, which the test's Slurm has not.
+    *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"),
+    *("--latency-wait", "10"),
+    # As many threads as the local run on two CPU cores has.
+    *("--set-threads", "train=2", "cache_logits=1", "crop_cores=1", "--max-threads", "2"),
+)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    missing = missing_programs()
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)} (Debian: slurmctld slurmd munge)")
+    with slurm(tmp_path_factory.mktemp("slurm")) as found:
+        yield found
+
+
+@pytest.fixture
+def on_cluster(cluster: Slurm, new_workspace: Callable[[], Workspace]) -> Workspace:
+    workspace = new_workspace()
+    workspace.environment |= cluster.environment
+    return workspace
+
+
+def test_the_report_and_every_table_are_those_of_a_local_run(
+    on_cluster: Workspace, finished_run: Workspace
+) -> None:
+    done = on_cluster.snakemake(*PROFILE)
+    assert done.returncode == 0, done.stdout
+    assert (on_cluster.folder / "results" / "report.html").exists()
+    assert_same_tables(on_cluster.folder, finished_run.folder)
+    submitted = re.findall(r"SLURM jobid \d+ \(log: \S*/slurm_logs/(\w+)", done.stdout)
+    assert len(submitted) < len(re.findall(r"Finished jobid", done.stdout)) / 1.5, submitted
+
+
+@dataclass
+class Caching:
+    """A finished run whose logits of slide T1 are to be made once more, of more PSSs."""
+
+    workspace: Workspace
+    cluster: Slurm
+
+    def start(self, *arguments: str) -> Running:
+        return self.workspace.start(*PROFILE, *arguments, "--", TARGET)
+
+    def begun(self) -> bool:
+        """Whether the logits of some cores are there, and those of the slide aren't."""
+        results = self.workspace.folder / "results"
+        return any(results.glob("logits/resume/T1/*/T1_*.parquet"))
+
+    def job(self) -> tuple[str, str]:
+        """The job's id and node."""
+        listed = self.cluster.run("squeue", "--noheader", "--states=all", "--format=%A|%N").split()
+        job, node = listed[-1].split("|")
+        return job, node
+
+    def logits(self) -> object:
+        return tables(self.workspace.folder)["logits/T1.parquet"]
+
+
+TARGET = "results/logits/T1.parquet"
+N_PSS = 1500
+"""About two seconds for the slide."""
+
+
+@pytest.fixture
+def caching(cluster: Slurm, finished: Workspace) -> Caching:
+    finished.configure(inference={"n_pss": N_PSS})
+    (finished.folder / TARGET).unlink()
+    finished.environment |= cluster.environment
+    return Caching(finished, cluster)
+
+
+@pytest.fixture(scope="module")
+def expected(
+    finished_run: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[int], object]:
+    """The logits that a local run makes."""
+
+    @cache
+    def make(n_pss: int) -> object:
+        workspace = copy_of(finished_run, tmp_path_factory.mktemp("local") / "run")
+        workspace.configure(inference={"n_pss": n_pss})
+        workspace.run("--set-threads", "cache_logits=1", "--", TARGET)
+        return tables(workspace.folder)["logits/T1.parquet"]
+
+    return make
+
+
+def test_a_cancelled_job_is_sent_again_and_goes_on(
+    caching: Caching, expected: Callable[[int], object]
+) -> None:
+    running = caching.start()
+    running.wait_until(caching.begun)
+    caching.cluster.run("scancel", caching.job()[0])
+    status, printed = running.end()
+    assert status == 0, printed
+    assert "Trying to restart" in printed
+    assert "finished before" in log_of(caching)
+    assert caching.logits() == expected(N_PSS)
+
+
+def test_a_job_beyond_its_memory_is_killed_and_gets_more(
+    caching: Caching, expected: Callable[[int], object]
+) -> None:
+    """What rules ask for grows like this: tests/unit/test_needs.py."""
+    running = caching.start("--set-resources", "cache_logits:mem_mb=150 * attempt ** 2")
+    status, printed = running.end()
+    assert status == 0, printed
+    assert "Trying to restart" in printed
+    killed = caching.workspace.folder.glob(".snakemake/slurm_logs/rule_cache_logits/T1/*.log")
+    assert any("Exceeded job memory limit" in log.read_text() for log in killed)
+    assert caching.logits() == expected(N_PSS)
+
+
+def test_a_lost_node_and_an_orphan_that_goes_on_writing(
+    caching: Caching, expected: Callable[[int], object]
+) -> None:
+    # The orphan must still be at work when the job starts on the other node.
+    caching.workspace.configure(inference={"n_pss": 10 * N_PSS})
+    running = caching.start()
+    running.wait_until(caching.begun)
+    job, node = caching.job()
+    caching.cluster.lose_node(node)
+    try:
+        # Slurm would wait two minutes.
+        caching.cluster.run("scontrol", "update", f"jobid={job}", "starttime=now")
+        running.wait_until(lambda: caching.job()[1] not in ("", node))
+        assert caching.job()[0] == job  # the same job, on the other node
+        status, printed = running.end()
+    finally:
+        caching.cluster.start_node(node)
+        caching.cluster.run("scontrol", "update", f"nodename={node}", "state=resume")
+        caching.cluster.wait_for("idle")
+    assert status == 0, printed
+    assert caching.logits() == expected(10 * N_PSS)
+
+
+def log_of(caching: Caching) -> str:
+    return (caching.workspace.folder / "results/logs/cache_logits/T1.log").read_text()
