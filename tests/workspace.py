@@ -155,7 +155,8 @@ def tables(folder: Path) -> dict[str, Any]:
         name
         for pattern in ("**/*.parquet", "**/*.csv", "**/*.manifest.json", "model/*.safetensors")
         for name in sorted(str(path.relative_to(results)) for path in results.glob(pattern))
-        if not name.startswith(("demo/", "benchmarks/"))
+        # What earlier runs found is remembered there.
+        if not name.startswith(("demo/", "benchmarks/", "relabelling/"))
     ]
     return {name: _content(results / name, TIMED.get(name, [])) for name in names}
 
