@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run what-if test test-cluster check format real-slide lock schemas clean
+.PHONY: help setup run what-if status test test-cluster check format real-slide lock schemas clean-runs
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ run: $(VENV)/.installed ## run the demo cohort to the report
 
 what-if: $(VENV)/.installed ## tell what an edit will cost: make what-if ARGS="--configfile my.yaml"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python workflow/what_if.py $(ARGS)
+
+status: $(VENV)/.installed ## tell what is stale, and the room it takes: make status ARGS=…
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python workflow/status.py $(ARGS)
 
 test: $(VENV)/.installed ## run all tests but those of the cluster
 	@echo "Running the tests (several minutes)"
@@ -66,5 +69,5 @@ schemas: $(VENV)/.installed ## generate workflow/schemas and docs/tables.md from
 	$(BIN)/python -m her2pyramid.config
 	$(BIN)/python -m her2pyramid.provenance.dictionary docs/tables.md
 
-clean: ## remove results of the demo (set-up stays)
-	rm -rf results
+clean-runs: $(VENV)/.installed ## remove what a run can make again: make clean-runs ARGS=… YES=1
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python workflow/clean_runs.py $(if $(YES),--yes) $(ARGS)

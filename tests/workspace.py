@@ -44,10 +44,14 @@ class Running:
     def wait_until(self, happened: Callable[[], object], seconds: float = 90) -> None:
         """Wait for something that the run does; the run must not end before."""
         end = time.monotonic() + seconds
-        while not happened():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < end, self.log.read_text()
-            time.sleep(0.005)
+        try:
+            while not happened():
+                assert self.process.poll() is None, self.log.read_text()
+                assert time.monotonic() < end, self.log.read_text()
+                time.sleep(0.005)
+        except BaseException:
+            self.kill()
+            raise
 
     def press_ctrl_c(self) -> None:
         """What a terminal does: the signal goes to all processes of the run."""
@@ -59,7 +63,11 @@ class Running:
 
     def end(self, seconds: float = 120) -> tuple[int, str]:
         """Wait for the end; the exit status and what was printed."""
-        status = self.process.wait(seconds)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
         return status, self.log.read_text()
 
 

@@ -11,10 +11,8 @@ as "at most".
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -22,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from her2pyramid.upkeep.summary import OutputFile, SnakemakeError, output_files, snakemake
 
 GPU_RULES: Final = ("train", "cache_logits", "train_ablation", "cache_logits_ablation")
 CHECKPOINT: Final = "split"
@@ -35,7 +35,6 @@ NOT_COPIED: Final = ("logs", "benchmarks")
 NEVER_LINKED: Final = (".snakemake", ".git", ".venv")
 RECORDS: Final = ("metadata", "auxiliary", "incomplete")
 """What Snakemake remembers of earlier runs, below .snakemake."""
-PENDING: Final = "update pending"
 
 
 @dataclass
@@ -57,34 +56,29 @@ class Plan:
     results: Path | None = None
 
 
-class SnakemakeError(Exception):
-    """Snakemake could not make the plan; its own message is the best there is."""
-
-
 def main(arguments: Sequence[str]) -> int:
     """Print what the next run would do; 1 if Snakemake can't tell."""
     here = Path.cwd()
     try:
-        plan = plan_of(here, arguments)
-        exact = CHECKPOINT not in plan.jobs
-        if not exact and plan.results is not None and not PICTURE_RULES & plan.jobs.keys():
+        found = plan_of(here, arguments)
+        exact = CHECKPOINT not in found.jobs
+        if not exact and found.results is not None and not PICTURE_RULES & found.jobs.keys():
             print("Settling the labels in a scratch copy ...", flush=True)
-            rehearsed = rehearse(here, plan.results, arguments)
+            rehearsed = rehearse(here, found.results, arguments)
             # What the rehearsal has done, the next run will do as well.
-            done = {rule: plan.jobs[rule] for rule in REHEARSED if rule in plan.jobs}
-            plan = Plan({**done, **rehearsed.jobs}, {**rehearsed.reasons, **plan.reasons})
+            done = {rule: found.jobs[rule] for rule in REHEARSED if rule in found.jobs}
+            found = Plan({**done, **rehearsed.jobs}, {**rehearsed.reasons, **found.reasons})
             exact = True
     except SnakemakeError as error:
         print(error, file=sys.stderr)
         return 1
-    print(told(plan, exact=exact))
+    print(told(found, exact=exact))
     return 0
 
 
 def plan_of(folder: Path, arguments: Sequence[str]) -> Plan:
     """What Snakemake would do in a folder."""
-    where = ("--directory", str(folder), "--cores", "1")
-    return parse(snakemake("--summary", *where, *arguments))
+    return plan(output_files(["--directory", str(folder), *arguments]))
 
 
 def rehearse(here: Path, results: Path, arguments: Sequence[str]) -> Plan:
@@ -131,30 +125,13 @@ def link_folder(source: Path, target: Path, results: Sequence[str], *, leave_out
             other.symlink_to(entry.resolve())
 
 
-def snakemake(*arguments: str) -> str:
-    """Run Snakemake; what it printed for machines.
-
-    Raises
-    ------
-    SnakemakeError
-        If it failed, with what it printed for people.
-    """
-    command = [sys.executable, "-m", "snakemake", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise SnakemakeError(done.stderr.strip())
-    return done.stdout
-
-
-def parse(summary: str) -> Plan:
-    """Read Snakemake's summary of all output files: a table with a row a file."""
-    rows = list(csv.DictReader(summary.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
-    pending = [row for row in rows if row["plan"] == PENDING]
-    # The files of one job share its log.
-    jobs = Counter(rule for rule, _ in {(row["rule"], row["log-file(s)"]) for row in pending})
-    order = dict.fromkeys(row["rule"] for row in pending)
-    reasons = {row["rule"]: row["status"] for row in pending if row["status"] != "ok"}
-    split = [Path(row["output_file"]) for row in rows if row["rule"] == CHECKPOINT]
+def plan(outputs: Sequence[OutputFile]) -> Plan:
+    """What Snakemake plans, from its account of all output files."""
+    pending = [output for output in outputs if output.pending]
+    jobs = Counter(rule for rule, _ in {(output.rule, output.job) for output in pending})
+    order = dict.fromkeys(output.rule for output in pending)
+    reasons = {output.rule: output.status for output in pending if output.status != "ok"}
+    split = [output.path for output in outputs if output.rule == CHECKPOINT]
     results = split[0].parent.parent if split else None
     if results is not None and (results.is_absolute() or ".." in results.parts):
         results = None  # outside the folder: a scratch copy can't stand for it

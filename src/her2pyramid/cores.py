@@ -434,8 +434,8 @@ class CoreStore:
         return Her2PyramidError(
             f"core {self.core_id}{at}: the stored picture is damaged or missing: {error}",
             where=self.store,
-            remedy=f"delete {self.store} and run again: the cores of this slide will be cropped "
-            "anew",
+            remedy="run `snakemake --cores all repair`: it crops this core again and leaves all "
+            f"else as it is; or delete {self.store}, and all cores of the slide will be cropped",
         )
 
 

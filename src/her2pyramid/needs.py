@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from her2pyramid.options import TrainingOptions
@@ -120,10 +121,13 @@ def _pss_minutes(gpu: bool, patch_px: int) -> float:
 
 
 def n_rows(path: str | Path) -> int:
-    """The rows of a Parquet file, by its footer alone."""
+    """The rows of a Parquet file, by its footer alone; 0 if it is damaged."""
     # Opened by Python: a missing file is then told by its name, for which Snakemake waits.
     with Path(path).open("rb") as file:
-        return int(pq.read_metadata(file).num_rows)
+        try:
+            return int(pq.read_metadata(file).num_rows)
+        except pa.ArrowException:
+            return 0  # the job that reads it will tell what is wrong
 
 
 def _files(given: Any, name: str) -> Iterable[str]:

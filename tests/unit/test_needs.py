@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -54,6 +55,12 @@ def test_a_file_that_is_not_there_yet_is_named(tmp_path, work):
     with pytest.raises(FileNotFoundError) as caught:
         work(SimpleNamespace(cores=missing))
     assert str(caught.value.filename) == missing
+
+
+def test_a_damaged_table_stops_no_start(table):
+    content = Path(table).read_bytes()
+    Path(table).write_bytes(content[:-100])
+    assert rows("cores")(SimpleNamespace(cores=table)) == 0
 
 
 def test_a_gpu_classifies_faster_and_large_patches_take_longer():

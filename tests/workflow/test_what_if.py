@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from workflow.what_if import GPU_RULES, PICTURE_RULES, parse
+from workflow.what_if import GPU_RULES, PICTURE_RULES, plan
 
+from her2pyramid.upkeep.summary import parse
 from tests.conftest import ROOT
 from tests.workflow.test_reruns import (
     ALL_READERS,
@@ -125,7 +126,7 @@ def test_the_files_of_one_job_are_one_job():
         "out/a.svg - plot plot.log ok update,pending",
         "out/a.png - plot plot.log ok update,pending",
     ]
-    plan = parse("\n".join(row.replace(" ", "\t").replace(",", " ") for row in rows))
-    assert plan.jobs == {"cache_logits": 2, "plot": 1}
-    assert plan.reasons == {"cache_logits": "code changed"}
-    assert str(plan.results) == "out"
+    told = plan(parse("\n".join(row.replace(" ", "\t").replace(",", " ") for row in rows)))
+    assert told.jobs == {"cache_logits": 2, "plot": 1}
+    assert told.reasons == {"cache_logits": "code changed"}
+    assert str(told.results) == "out"

@@ -42,6 +42,10 @@ rule detect_cores:
                 inputs.read_corrections, CONFIG.corrections, wildcards.slide
             )
         ],
+        sizes=lambda wildcards: sizes(slide_files(wildcards)),
+        tables=lambda wildcards: content(
+            below_data_dir("tma_map")(wildcards), *stated(wildcards).values()
+        ),
         code=fingerprint("dearray.slide"),
         template=file_fingerprint("dearray/templates/slide.html.j2"),
     message:
@@ -80,9 +84,35 @@ rule crop_cores:
     params:
         slide=slide_path,
         mpp=lambda wildcards: SLIDE_ROWS[wildcards.slide].mpp,
+        sizes=lambda wildcards: sizes(slide_files(wildcards)),
         crop=CONFIG.crop.model_dump(),
         code=fingerprint("cores", "slides.opening"),
     message:
         "Cropping the cores of slide {wildcards.slide}"
     script:
         "../scripts/crop_cores.py"
+
+
+rule repair:
+    # Not part of `all`, and without output: it looks at every store each time it is asked for.
+    input:
+        stores=expand(rules.crop_cores.output.store, slide=SLIDES),
+        manifests=expand(rules.crop_cores.output.manifest, slide=SLIDES),
+    log:
+        f"{LOGS}/repair.log",
+    conda:
+        CPU_ENV
+    threads: all_cores(4)
+    resources:
+        **needs(2000, 120),
+    params:
+        slides=SLIDES,
+        paths={
+            slide: str(Path(CONFIG.data_dir) / row.path)
+            for slide, row in SLIDE_ROWS.items()
+        },
+        codec=CONFIG.crop.codec,
+    message:
+        "Checking the core stores"
+    script:
+        "../scripts/repair.py"

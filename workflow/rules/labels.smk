@@ -30,6 +30,7 @@ rule consensus:
         **needs(1000, 10, work=rows("cores"), each=need.ROW),
     params:
         files=[file.model_dump() for file in CONFIG.votes],
+        tables=lambda wildcards: content(*VOTES),
         words=CONFIG.reads.model_dump(),
         options=CONFIG.consensus.model_dump(),
         seed=CONFIG.seed,
@@ -103,6 +104,8 @@ checkpoint split:
         consensus=rules.consensus.output.consensus,
         splits=CONFIG.splits or [],
         pictures=rules.compare_pictures.output.pairs,
+        # Made before it is decided what runs below, so that what is the same as before counts.
+        after=rules.agreement.output.agreement,
     output:
         train=f"{RESULTS}/labels/train.parquet",
         val=f"{RESULTS}/labels/val.parquet",
@@ -122,6 +125,7 @@ checkpoint split:
         fractions=CONFIG.split.fractions,
         seed=CONFIG.split.seed,
         test_slide=CONFIG.split.test_slide,
+        tables=lambda wildcards: content(CONFIG.splits),
         trains=TRAINS,
         code=fingerprint("labels.splits", "labels.flow", "labels.leaks"),
     message:

@@ -63,6 +63,7 @@ TABLE_FILES: Final = (
     TableFile(
         "slides/*/cores.parquet", "A slide's core positions (cores.csv holds the same)", CORES
     ),
+    TableFile("cores/*.parquet", "The same, with the cores that could not be read", CORES),
     TableFile("labels/reads.parquet", "All reads, and what becomes of each", READS),
     TableFile("labels/consensus.parquet", "Each core's label, or why it has none", CONSENSUS),
     TableFile("labels/agreement.parquet", "How far the readers agree", AGREEMENT),

@@ -34,7 +34,7 @@ SECRET: Final = re.compile(r"(?i)key|secret|token|passw(or)?d|credential")
 HIDDEN: Final = "HIDDEN"
 
 WORKFLOW_FOLDERS: Final = ("workflow", "envs")
-NOT_RUN: Final = ("dev.lock.txt", "write_conda.py", "what_if.py")
+NOT_RUN: Final = ("dev.lock.txt", "write_conda.py", "what_if.py", "status.py", "clean_runs.py")
 """Files of these folders that only those who work on the workflow need."""
 
 _PATH = re.compile(r"(?:(?<=^)|(?<=[\s=:,\[{\"']))~?/(?!/)[^\s,\[\]{}\"'=]*")

@@ -1,0 +1,69 @@
+"""Clearing away what a run can make again, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from her2pyramid.files import remove
+from her2pyramid.upkeep.summary import OutputFile
+
+UNOWNED: Final = (
+    "logs",
+    "benchmarks",
+    "model/resume",
+    "model/tensorboard",
+    "logits/resume",
+    "ablations/*/resume",
+    "ablations/*/tensorboard",
+    "ablations/*/logits/resume",
+)
+"""Below the results: what steps write that Snakemake doesn't know of as output."""
+RECORDS: Final = (".snakemake/log", ".snakemake/slurm_logs", ".snakemake/scripts")
+HALF_WRITTEN: Final = re.compile(r"\.[0-9a-f]{12}\.")
+"""How names of files begin that a killed step left behind (:mod:`her2pyramid.files`)."""
+
+
+def removable(outputs: Iterable[OutputFile], results: Path, working: Path) -> list[Path]:
+    """What there is of the things that a run can make again.
+
+    Not among them: the record of runs (run.json), what earlier labels were (relabelling), and
+    whatever else somebody has put there.
+
+    Parameters
+    ----------
+    outputs
+        What rules make.
+    results
+        The folder of results.
+    working
+        The folder in which Snakemake runs.
+    """
+    found = [output.path for output in outputs if output.path.exists()]
+    found += [path for pattern in UNOWNED for path in results.glob(pattern)]
+    found += [working / name for name in RECORDS if (working / name).is_dir()]
+    owned = [path for path in found if path.is_dir()]
+    return found + [path for path in _half_written(results) if not _is_below(path, owned)]
+
+
+def clean(paths: Iterable[Path], results: Path) -> None:
+    """Remove files and folders, and then the folders of the results that are empty."""
+    for path in paths:
+        remove(path)
+    for folder in sorted(results.rglob("*"), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    if results.is_dir() and not any(results.iterdir()):
+        results.rmdir()
+
+
+def _half_written(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob(".*"):
+        if HALF_WRITTEN.match(path.name):
+            yield path
+
+
+def _is_below(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
