@@ -25,7 +25,7 @@ from her2pyramid.upkeep.summary import OutputFile, SnakemakeError, output_files,
 
 GPU_RULES: Final = ("train", "cache_logits", "train_ablation", "cache_logits_ablation")
 CHECKPOINT: Final = "split"
-REHEARSED: Final = ("consensus", CHECKPOINT)
+REHEARSED: Final = ("consensus", "agreement", CHECKPOINT)
 PICTURE_RULES: Final = frozenset(
     {"simulate_cohort", "simulate_slide", "detect_cores", "crop_cores", "compare_pictures"}
 )

@@ -294,6 +294,14 @@ class Config(Section):
     corrections: Annotated[
         str | None, Field(description="table of corrections to detected cores, or null")
     ] = None
+    anonymise: Annotated[
+        bool,
+        Field(description="replace patient ids by keyed hashes in all results"),
+    ] = False
+    anonymise_key: Annotated[
+        str,
+        Field(min_length=1, description="file of the key; made at the first run, to be kept safe"),
+    ] = "config/anonymise.key"
     demo: Annotated[
         DemoSpec | None, Field(description="render a synthetic cohort; null for your own slides")
     ] = None

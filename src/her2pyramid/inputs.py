@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -45,6 +46,20 @@ OptionalLength = Annotated[
 ]
 
 
+def _below_base(path: str | None) -> str | None:
+    """A table's paths stay below the folder that they are relative to; links there may lead out."""
+    if path is not None and (
+        PurePosixPath(path).is_absolute()
+        or PureWindowsPath(path).anchor
+        or ".." in PurePosixPath(path.replace("\\", "/")).parts
+    ):
+        raise ValueError(
+            "the path leaves data_dir: paths are relative to it; set data_dir to the folder that "
+            "holds all files, or put a link to other folders there"
+        )
+    return path
+
+
 class Row(BaseModel):
     """A row of a table that a user wrote: unknown columns are refused."""
 
@@ -61,8 +76,16 @@ class SlideRow(Row):
     """A row of slides.tsv: one slide scan."""
 
     slide_id: Identifier
-    path: Annotated[str, Field(min_length=1, description="slide file, relative to data_dir")]
-    tma_map: Annotated[str, Field(min_length=1, description="TMA map, relative to data_dir")]
+    path: Annotated[
+        str,
+        Field(min_length=1, description="slide file, relative to data_dir"),
+        AfterValidator(_below_base),
+    ]
+    tma_map: Annotated[
+        str,
+        Field(min_length=1, description="TMA map, relative to data_dir"),
+        AfterValidator(_below_base),
+    ]
     mpp: Annotated[
         Annotated[float, Field(gt=0, lt=100)] | None,
         BeforeValidator(_empty_is_none),
@@ -80,6 +103,7 @@ class SlideRow(Row):
             description="table of the map's ids and their patients, relative to data_dir, where "
             "the map names none"
         ),
+        AfterValidator(_below_base),
     ] = None
     cores: Annotated[
         str | None,
@@ -88,6 +112,7 @@ class SlideRow(Row):
             description="GeoJSON or CSV that states the slide's cores, relative to data_dir; "
             "empty to look for them"
         ),
+        AfterValidator(_below_base),
     ] = None
     notes: str = ""
 

@@ -18,6 +18,7 @@ from her2pyramid.fingerprint import file_fingerprint, fingerprint
 from her2pyramid import needs as need
 from her2pyramid.locks import note_owner, release_dead_lock
 from her2pyramid.needs import gigabytes, needs, rows
+from her2pyramid.pseudonyms import make_key, read_key
 from her2pyramid.provenance.run import given_files, note_start, workflow_digest
 from her2pyramid.slides.opening import slide_inputs
 from her2pyramid.steps import KEEP_GOING
@@ -65,6 +66,12 @@ if not CONFIG.demo:
         base=CONFIG.data_dir,
         table=CONFIG.slides,
     )
+
+# Patients have pseudonyms everywhere below.
+PSEUDONYM_KEY = CONFIG.anonymise_key if CONFIG.anonymise else None
+if PSEUDONYM_KEY and workflow.is_main_process:
+    read_or_stop(make_key, Path(PSEUDONYM_KEY))
+    read_or_stop(read_key, PSEUDONYM_KEY)
 
 # Given weights skip training.
 TRAINS = CONFIG.model.weights is None

@@ -46,6 +46,8 @@ rule detect_cores:
         tables=lambda wildcards: content(
             below_data_dir("tma_map")(wildcards), *stated(wildcards).values()
         ),
+        key=PSEUDONYM_KEY,
+        key_digest=lambda wildcards: content(PSEUDONYM_KEY),
         code=fingerprint("dearray.slide"),
         template=file_fingerprint("dearray/templates/slide.html.j2"),
     message:

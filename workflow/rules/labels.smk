@@ -126,8 +126,9 @@ checkpoint split:
         seed=CONFIG.split.seed,
         test_slide=CONFIG.split.test_slide,
         tables=lambda wildcards: content(CONFIG.splits),
+        key=PSEUDONYM_KEY,
         trains=TRAINS,
-        code=fingerprint("labels.splits", "labels.flow", "labels.leaks"),
+        code=fingerprint("labels.splits", "labels.flow", "pseudonyms"),
     message:
         "Splitting the patients into train, val and test"
     script:
@@ -156,7 +157,8 @@ rule propose_splits:
             usual_seed=CONFIG.split.seed,
             n_seeds=CONFIG.split.propose_seeds,
         ),
-        code=fingerprint("labels.propose"),
+        key=PSEUDONYM_KEY,
+        code=fingerprint("labels.propose", "pseudonyms"),
     message:
         "Searching {params.options[n_seeds]} seeds for an even split"
     script:

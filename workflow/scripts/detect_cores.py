@@ -6,6 +6,7 @@ from her2pyramid.dearray.detect import Files
 from her2pyramid.dearray.slide import Outputs, dearray_slide, leave_slide_out
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import read_corrections
+from her2pyramid.pseudonyms import read_key
 from her2pyramid.steps import keeps_going, step
 
 slide_id = snakemake.wildcards.slide
@@ -24,6 +25,7 @@ with step(f"detect_cores {slide_id}", snakemake.log[0]):
         **{name: Path(path) for name, path in snakemake.output.items()},
         problem=Path(snakemake.log[0]).with_suffix(".png"),
     )
+    key = read_key(snakemake.params.key) if snakemake.params.key else None
     try:
         dearray_slide(
             files,
@@ -31,9 +33,10 @@ with step(f"detect_cores {slide_id}", snakemake.log[0]):
             slide_id=slide_id,
             slides_table=snakemake.config.get("slides", "slides.tsv"),
             corrections=read_corrections(corrections, slide_id),
+            pseudonym_key=key,
             **snakemake.params.options,
         )
     except Her2PyramidError as error:
         if not keeps_going():
             raise
-        leave_slide_out(files, outputs, error, slide_id=slide_id)
+        leave_slide_out(files, outputs, error, slide_id=slide_id, pseudonym_key=key)

@@ -1,8 +1,8 @@
 """Propose a table of splits to pin."""
 
 from her2pyramid.files import atomic_path
-from her2pyramid.inputs import read_splits
 from her2pyramid.labels.propose import propose
+from her2pyramid.pseudonyms import pinned_patients
 from her2pyramid.steps import log, step
 from her2pyramid.tables.labels import CONSENSUS
 
@@ -10,7 +10,7 @@ given, params = snakemake.input, snakemake.params
 with step("propose_splits", snakemake.log[0]):
     found = propose(
         CONSENSUS.read(given.consensus),
-        {row.patient_id: row.split for row in (read_splits(given.splits) if given.splits else [])},
+        pinned_patients(given.splits, params.key),
         **params.options,
     )
     with atomic_path(snakemake.output.splits) as temporary:

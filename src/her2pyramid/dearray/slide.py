@@ -24,6 +24,7 @@ from her2pyramid.dearray.stated import StatedCore
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
 from her2pyramid.inputs import CorrectionRow, MapRow
+from her2pyramid.pseudonyms import anonymised
 from her2pyramid.slides.opening import open_slide, resolve_mpp
 from her2pyramid.slides.pictures import PictureSheet
 from her2pyramid.slides.slide import Slide
@@ -71,6 +72,7 @@ def dearray_slide(
     pitch_um: float | None = None,
     rotation_deg: float | None = None,
     orientation: Orientation | None = None,
+    pseudonym_key: bytes | None = None,
 ) -> None:
     """Find the cores of a slide, name them, and write what a person needs to check them.
 
@@ -88,6 +90,8 @@ def dearray_slide(
         Path of slides.tsv, for messages.
     corrections, core_diameter_um, pitch_um, rotation_deg, orientation
         As for :func:`~her2pyramid.dearray.detect.detect_cores`.
+    pseudonym_key
+        If given, patients get pseudonyms (:mod:`her2pyramid.pseudonyms`).
 
     Raises
     ------
@@ -97,6 +101,8 @@ def dearray_slide(
     with open_slide(files.slide) as slide:
         mpp = resolve_mpp(slide, mpp, slide_id=slide_id, table=slides_table)
         tma_map, stated = _told(slide, files, slide_id)
+        if pseudonym_key is not None:
+            tma_map = anonymised(tma_map, pseudonym_key)
         overview, downsample = read_overview(slide, mpp)
         try:
             found = detect_cores(
@@ -175,13 +181,18 @@ def _pictured(slide: PictureSheet, tma_map: Sequence[MapRow]) -> list[StatedCore
 
 
 def leave_slide_out(
-    files: Files, outputs: Outputs, error: Her2PyramidError, *, slide_id: str
+    files: Files,
+    outputs: Outputs,
+    error: Her2PyramidError,
+    *,
+    slide_id: str,
+    pseudonym_key: bytes | None = None,
 ) -> None:
     """Write what a run needs to go on without a slide, and tell why.
 
     Parameters
     ----------
-    files, outputs, slide_id
+    files, outputs, slide_id, pseudonym_key
         As for :func:`dearray_slide`.
     error
         Why its cores couldn't be found: each core of the map is unreadable for it.
@@ -193,6 +204,8 @@ def leave_slide_out(
     """
     log.warning("slide %s is left out: %s", slide_id, error)
     tma_map = read_tma_map(files.tma_map, slide_id, files.patients)
+    if pseudonym_key is not None:
+        tma_map = anonymised(tma_map, pseudonym_key)
     cores = pd.DataFrame(
         [
             {
