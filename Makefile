@@ -34,7 +34,7 @@ status: $(VENV)/.installed ## tell what is stale, and the room it takes: make st
 
 test: $(VENV)/.installed ## run all tests but those of the cluster
 	@echo "Running the tests (several minutes)"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/cluster
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup --durations 25 --ignore tests/cluster
 
 test-cluster: $(VENV)/.installed ## run the tests on a Slurm of two nodes (needs its programs)
 	@echo "Running the tests on a Slurm of two nodes (several minutes)"

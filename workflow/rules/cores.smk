@@ -102,6 +102,8 @@ rule repair:
         manifests=expand(rules.crop_cores.output.manifest, slide=SLIDES),
     log:
         f"{LOGS}/repair.log",
+    benchmark:
+        f"{BENCHMARKS}/repair.tsv"
     conda:
         CPU_ENV
     threads: all_cores(4)

@@ -11,7 +11,6 @@ by opening such files.
 
 from __future__ import annotations
 
-import gzip
 import json
 import uuid
 import zipfile
@@ -26,6 +25,7 @@ import pandas as pd
 from her2pyramid.dearray.stated import StatedCore, parse_label
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
+from her2pyramid.limits import check_file_size, gunzip, unzip
 from her2pyramid.tables.cores import OFF_GRID, UNREADABLE
 
 CORNERS: Final = 100
@@ -164,7 +164,8 @@ def _features(path: Path) -> Iterator[Any]:
         raise Her2PyramidError(
             "no such file", where=path, remedy="check the column cores of slides.tsv"
         ) from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    # RuntimeError: an archive with a password or of a later version, brackets nested too deeply.
+    except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise Her2PyramidError(
             f"this is no GeoJSON: {error}",
             where=path,
@@ -176,11 +177,11 @@ def _features(path: Path) -> Iterator[Any]:
 def _text(path: Path) -> str:
     head = path.open("rb").read(4)
     if head.startswith(b"\x1f\x8b"):
-        return gzip.decompress(path.read_bytes()).decode("utf-8-sig")
+        return gunzip(path).decode("utf-8-sig")
     if head == b"PK\x03\x04":
-        with zipfile.ZipFile(path) as archive:
-            (name,) = archive.namelist()
-            return archive.read(name).decode("utf-8-sig")
+        (content,) = unzip(path).values()
+        return content.decode("utf-8-sig")
+    check_file_size(path)
     return path.read_text(encoding="utf-8-sig")
 
 

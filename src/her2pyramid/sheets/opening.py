@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.limits import check_file_size
 from her2pyramid.sheets.sheet import Sheet
 from her2pyramid.sheets.text import read_text
 from her2pyramid.sheets.workbook import OLE, ZIP, read_workbook
@@ -21,6 +22,7 @@ def read_sheets(path: Path) -> list[Sheet]:
     try:
         with path.open("rb") as file:
             start = file.read(len(OLE))
+        check_file_size(path)
         return read_workbook(path) if start.startswith((ZIP, OLE)) else [read_text(path)]
     except FileNotFoundError:
         raise Her2PyramidError(

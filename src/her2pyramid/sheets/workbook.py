@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import io
 import re
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any, Final
 
 from openpyxl import load_workbook
 
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.limits import unzip
 from her2pyramid.sheets.sheet import Place, Range, Sheet, tidy
 
 ZIP: Final = b"PK\x03\x04"
@@ -48,10 +51,17 @@ def read_workbook(path: Path) -> list[Sheet]:
             remedy="open it in Excel and save it as an Excel workbook (.xlsx)",
         )
     try:
-        with warnings.catch_warnings(), path.open("rb") as file:
+        # Packed again: a part may hold more than it claims, which openpyxl would unpack.
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for name, part in unzip(path).items():
+                archive.writestr(name, part)
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of fonts, charts and drop-down lists it can't keep
-            formulas = load_workbook(file)
-            results = load_workbook(file, data_only=True)
+            formulas = load_workbook(content)
+            results = load_workbook(content, data_only=True)
+    except Her2PyramidError:
+        raise
     except Exception as error:  # openpyxl has no exception of its own for a damaged file
         raise Her2PyramidError(
             f"not a readable Excel workbook: {str(error) or type(error).__name__}",

@@ -9,6 +9,7 @@ from typing import Final
 import openslide
 
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.limits import check_slide
 from her2pyramid.slides.czi import CZI_MAGIC, CziSlide
 from her2pyramid.slides.ome_zarr import OmeZarrSlide, is_zarr, zarr_metadata_files
 from her2pyramid.slides.openslide import OpenSlideSlide, dicom_files, open_dicom_folder
@@ -50,13 +51,20 @@ def open_slide(path: str | Path) -> Slide:
     reasons = []
     for kind, reader in _readers(path):
         try:
-            return reader(path)
+            slide = reader(path)
         except Her2PyramidError:
             raise
         except Exception as error:  # each library has exceptions of its own
             reasons.append(f"as {kind}: {str(error) or type(error).__name__}")
             if not isinstance(error, WrongFormatError):
                 break
+        else:
+            try:
+                check_slide(path, *slide.size)
+            except Her2PyramidError:
+                slide.close()
+                raise
+            return slide
     raise Her2PyramidError(
         ["this is no slide that can be read, or it is damaged or cut short", *reasons],
         where=path,

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import Identifier, Row, duplicates, read_rows
+from her2pyramid.limits import check_picture, picture_too_large
 from her2pyramid.slides.kinds import in_words, no_rgb_slide
 from her2pyramid.slides.slide import BACKGROUND, Slide
 from her2pyramid.slides.tiff import TIFF_MAGICS, TiffSlide
@@ -208,6 +209,12 @@ def _pictures(path: Path) -> list[tuple[str, Path]]:
 
 def _size(path: Path) -> tuple[int, int]:
     """(width, height), from the file's header."""
+    size = _stated_size(path)
+    check_picture(path, *size)
+    return size
+
+
+def _stated_size(path: Path) -> tuple[int, int]:
     if _is_tiff(path):
         with TiffSlide(path) as tiff:
             return tiff.size
@@ -216,7 +223,9 @@ def _size(path: Path) -> tuple[int, int]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as picture:
                 return picture.size
-    except OSError as error:
+    except Image.DecompressionBombError as error:
+        raise picture_too_large(path, str(error)) from error
+    except (OSError, ValueError, SyntaxError) as error:
         raise _unreadable(path) from error
 
 

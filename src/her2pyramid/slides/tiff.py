@@ -38,6 +38,9 @@ TIFF_MAGICS: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_UNTILED_BYTES: Final = 500_000_000
 """A strip is decoded whole and kept: one may hold up to about 12,900 x 12,900 pixels."""
 
+MAX_PAGES: Final = 10_000
+"""Of a TIFF; a slide has some ten."""
+
 CACHE_BYTES: Final = 64 * 2**20
 """Decoded tiles kept: a core is read in bands, and neighbouring bands share a row of tiles."""
 
@@ -61,6 +64,7 @@ class TiffSlide(Slide):
         self.path = path
         self._file = tifffile.TiffFile(path)
         try:
+            self._check_chain()
             series = _slide_series(self._file)
             page: Any = series.keyframe
             if what := next(_other_kinds(self._file, series), None):
@@ -89,6 +93,18 @@ class TiffSlide(Slide):
         largest = max(plane.height * plane.width * plane.samples for plane in chain(*self._levels))
         kept = max(len(self._levels[0]), CACHE_BYTES // largest)
         self._decoded = lru_cache(maxsize=kept)(self._decode)
+
+    def _check_chain(self) -> None:
+        """Each page tells where the next one lies; tifffile would follow a circle for minutes."""
+        places: set[int] = set()
+        for page in self._file.pages:
+            if page.offset in places or len(places) == MAX_PAGES:
+                raise Her2PyramidError(
+                    f"its pages lead in a circle, or are more than {MAX_PAGES:,}",
+                    where=self.path,
+                    remedy="the file is damaged: copy it from the scanner again",
+                )
+            places.add(page.offset)
 
     def _check_whole(self) -> None:
         size = self.path.stat().st_size

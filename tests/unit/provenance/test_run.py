@@ -175,12 +175,12 @@ def test_given_files():
     )
     slides = [
         SlideRow(slide_id="S1", path="S1.tif", tma_map="maps/S1.csv"),
-        SlideRow(slide_id="S2", path="/old/S2.tif", tma_map="maps/S2.csv", patients="p.csv"),
+        SlideRow(slide_id="S2", path="old/S2.tif", tma_map="maps/S2.csv", patients="p.csv"),
     ]
     found = [(f.role, f.name, str(f.path)) for f in given_files(config, iter(slides))]
     assert found == [
         ("slide", "S1.tif", "/mnt/tma/S1.tif"),
-        ("slide", "/old/S2.tif", "/old/S2.tif"),
+        ("slide", "old/S2.tif", "/mnt/tma/old/S2.tif"),
         ("TMA map", "maps/S1.csv", "/mnt/tma/maps/S1.csv"),
         ("TMA map", "maps/S2.csv", "/mnt/tma/maps/S2.csv"),
         ("patients", "p.csv", "/mnt/tma/p.csv"),

@@ -370,6 +370,19 @@ def test_a_file_that_is_cut_short_anywhere(tmp_path, subifds):
         assert "cut short" in problem
 
 
+@pytest.mark.parametrize("back_to", [0, 1, 2])
+def test_pages_that_lead_in_a_circle(tmp_path, back_to):
+    path = write(tmp_path / "s.tif", pyramid(noise(301, 403), 3))
+    with tifffile.TiffFile(path) as file:
+        places = [page.offset for page in file.pages]
+        link = file.pages.next_page_offset
+        assert link is not None
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, link, places[back_to])
+    path.write_bytes(content)
+    assert "in a circle" in refused(path)
+
+
 def test_a_directory_at_the_end_that_is_lost(tmp_path):
     """Levels whose directory lies beyond the cut would go missing without a word."""
     path = tmp_path / "s.tif"
