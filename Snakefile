@@ -51,7 +51,7 @@ rule all:
 rule dearray:
     # Stops before anything is cropped, so that the overviews can be checked.
     input:
-        expand(rules.detect_cores.output, slide=SLIDES),
+        of_slides(rules.detect_cores.output),
 
 
 rule onnx:

@@ -280,7 +280,11 @@ class Config(Section):
 
     results_dir: Annotated[str, Field(min_length=1, description="where all results go")] = "results"
     data_dir: Annotated[
-        str, Field(min_length=1, description="base folder of the paths in slides.tsv")
+        str,
+        Field(
+            min_length=1,
+            description="base folder of the paths in slides.tsv, or s3://bucket/folder",
+        ),
     ] = "."
     slides: Annotated[str, Field(description="table of slides")] = "config/slides.tsv"
     votes: Annotated[

@@ -24,6 +24,13 @@ PROFILE = (
 )
 
 
+GPU_JOBS = [
+    "rule_cache_logits_wildcards_T1",
+    "rule_cache_logits_wildcards_T2",
+    "rule_train",
+]
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     missing = missing_programs()
@@ -41,14 +48,20 @@ def on_cluster(cluster: Slurm, new_workspace: Callable[[], Workspace]) -> Worksp
 
 
 def test_the_report_and_every_table_are_those_of_a_local_run(
-    on_cluster: Workspace, finished_run: Workspace
+    on_cluster: Workspace, finished_run: Workspace, cluster: Slurm
 ) -> None:
+    on_cluster.configure(accelerator="auto")
     done = on_cluster.snakemake(*PROFILE)
     assert done.returncode == 0, done.stdout
     assert (on_cluster.folder / "results" / "report.html").exists()
     assert_same_tables(on_cluster.folder, finished_run.folder)
     submitted = re.findall(r"SLURM jobid \d+ \(log: \S*/slurm_logs/(\w+)", done.stdout)
     assert len(submitted) < len(re.findall(r"Finished jobid", done.stdout)) / 1.5, submitted
+    jobs = cluster.run(
+        "squeue", "--noheader", "--states=all", "--Format=comment:80,tres-per-job:30"
+    )
+    with_gpu = [line for line in jobs.splitlines() if "gres:gpu:1" in line]
+    assert sorted(line.split()[0] for line in with_gpu) == GPU_JOBS, jobs
 
 
 @dataclass

@@ -53,12 +53,12 @@ if ABLATIONS:
 
     use rule score as score_ablation with:
         input:
-            logits=expand(
+            logits=each(
                 rules.cache_logits_ablation.output.logits,
                 slide=SLIDES,
                 allow_missing=True,
             ),
-            cores=expand(rules.crop_cores.output.cores, slide=SLIDES),
+            cores=of_slides(rules.crop_cores.output.cores),
             selection=rules.select_nk.output.selection,
             after=AFTER_SPLIT,
         output:
@@ -78,7 +78,7 @@ if ABLATIONS:
 
     rule compare_ablations:
         input:
-            ablations=expand(rules.score_ablation.output.cores, ablation=ABLATIONS),
+            ablations=each(rules.score_ablation.output.cores, ablation=ABLATIONS),
             baselines=rules.baselines.output.scores,
             network=rules.score.output.cores,
             test=split_table("test"),

@@ -5,8 +5,8 @@ if CONFIG.labelled:
 
     rule baselines:
         input:
-            stores=expand(rules.crop_cores.output.store, slide=SLIDES),
-            manifests=expand(rules.crop_cores.output.manifest, slide=SLIDES),
+            stores=of_slides(rules.crop_cores.output.store),
+            manifests=of_slides(rules.crop_cores.output.manifest),
             train=split_table("train"),
             val=split_table("val"),
             test=split_table("test"),

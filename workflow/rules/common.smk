@@ -21,6 +21,7 @@ from her2pyramid.needs import gigabytes, needs, rows
 from her2pyramid.pseudonyms import make_key, read_key
 from her2pyramid.provenance.run import given_files, note_start, workflow_digest
 from her2pyramid.slides.opening import slide_inputs
+from her2pyramid.urls import is_url, join_path
 from her2pyramid.steps import KEEP_GOING
 
 
@@ -59,7 +60,8 @@ SLIDE_ROWS = {
     row.slide_id: row for row in read_or_stop(inputs.read_slides, CONFIG.slides)
 }
 SLIDES = list(SLIDE_ROWS)
-if not CONFIG.demo:
+IN_STORAGE = is_url(CONFIG.data_dir)
+if not (CONFIG.demo or IN_STORAGE):
     read_or_stop(
         inputs.check_slide_files,
         SLIDE_ROWS.values(),
@@ -75,7 +77,9 @@ if PSEUDONYM_KEY and workflow.is_main_process:
 
 # Given weights skip training.
 TRAINS = CONFIG.model.weights is None
-WEIGHTS = f"{RESULTS}/model/model.safetensors" if TRAINS else CONFIG.model.weights
+WEIGHTS = (
+    f"{RESULTS}/model/model.safetensors" if TRAINS else local(CONFIG.model.weights)
+)
 
 CPU_ENV = "../../envs/cpu.yaml"
 USES_GPU = CONFIG.accelerator == "cuda" or (
@@ -92,24 +96,36 @@ if CORES is not None and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", 1)
 
 
+def given(path):
+    """An input that the run is given, and doesn't make.
+
+    Of a storage if it is a URL; else it lies here, also where the results go to a storage.
+    """
+    return storage(path) if is_url(path) else path if CONFIG.demo else local(path)
+
+
 def below_data_dir(column):
     """Where a column of slides.tsv says that a file or folder of a slide is."""
 
     def path(wildcards):
-        return str(Path(CONFIG.data_dir) / getattr(SLIDE_ROWS[wildcards.slide], column))
+        name = getattr(SLIDE_ROWS[wildcards.slide], column)
+        return join_path(CONFIG.data_dir, name)
 
     return path
 
 
 slide_path = below_data_dir("path")
+map_path = below_data_dir("tma_map")
 
 
 def slide_files(wildcards):
     """The files whose change means that the slide has changed: a slide may be a folder."""
-    return [str(file) for file in read_or_stop(slide_inputs, slide_path(wildcards))]
+    path = slide_path(wildcards)
+    files = [path] if IN_STORAGE else read_or_stop(slide_inputs, path)
+    return [given(str(file)) for file in files]
 
 
-def stated(wildcards):
+def stated_paths(wildcards):
     """The tables that a slide needn't have: of its map's patients, and of its cores."""
     row = SLIDE_ROWS[wildcards.slide]
     return {
@@ -119,6 +135,11 @@ def stated(wildcards):
     }
 
 
+def stated(wildcards):
+    """The same as inputs."""
+    return {name: given(path) for name, path in stated_paths(wildcards).items()}
+
+
 def content(*tables):
     """Digests of tables that people write, as a parameter.
 
@@ -126,12 +147,16 @@ def content(*tables):
     With this it sees a change also where the clock of the machine that wrote the table is behind.
     The demo's tables are written by the run itself.
     """
-    return [] if CONFIG.demo else [sha256(table) for table in tables if table]
+    if CONFIG.demo:
+        return []
+    return [sha256(table) for table in tables if table and not is_url(table)]
 
 
 def sizes(files):
     """The sizes of a slide's files, for the same reason: they are too large for digests."""
-    return [] if CONFIG.demo else [os.path.getsize(file) for file in files]
+    return (
+        [] if CONFIG.demo or IN_STORAGE else [os.path.getsize(file) for file in files]
+    )
 
 
 def share_of_cores(at_most):
@@ -159,20 +184,42 @@ def split_table(name):
 AFTER_SPLIT = split_table("train") if CONFIG.labelled and TRAINS else []
 
 
+def each(outputs, **values):
+    """Outputs of a rule for all values of its wildcards."""
+    files = []
+    for output in [outputs] if isinstance(outputs, str) else outputs:
+        # Where results go to a storage, expand refuses the file and takes its name there.
+        stored = output.flags.get("storage_object")
+        found = expand(stored.query if stored else output, **values)
+        files += storage(found) if stored else found
+    return files
+
+
+def of_slides(outputs):
+    """Outputs of a rule that runs slide by slide, of every slide."""
+    return each(outputs, slide=SLIDES)
+
+
 def training_slides():
     """The slides that have a training or validation core."""
     tables = checkpoints.split.get().output
+    for table in (tables.train, tables.val):
+        stored = table.flags.get("storage_object")
+        if stored and not Path(table).exists():
+            # Snakemake has removed its copy.
+            Path(table).parent.mkdir(parents=True, exist_ok=True)
+            stored.retrieve_object()
     return splits.slides_in([tables.train, tables.val])
 
 
 def train_stores(wildcards):
     """Their stores."""
-    return expand(rules.crop_cores.output.store, slide=training_slides())
+    return each(rules.crop_cores.output.store, slide=training_slides())
 
 
 def train_manifests(wildcards):
     """Their manifests."""
-    return expand(rules.crop_cores.output.manifest, slide=training_slides())
+    return each(rules.crop_cores.output.manifest, slide=training_slides())
 
 
 def figure_files(name, caption, category, shown="svg", **labels):

@@ -6,7 +6,7 @@ rule detect_cores:
     input:
         unpack(stated),
         slide=slide_files,
-        tma_map=below_data_dir("tma_map"),
+        tma_map=lambda wildcards: given(map_path(wildcards)),
     output:
         cores=f"{RESULTS}/slides/{{slide}}/cores.parquet",
         csv=f"{RESULTS}/slides/{{slide}}/cores.csv",
@@ -44,7 +44,7 @@ rule detect_cores:
         ],
         sizes=lambda wildcards: sizes(slide_files(wildcards)),
         tables=lambda wildcards: content(
-            below_data_dir("tma_map")(wildcards), *stated(wildcards).values()
+            map_path(wildcards), *stated_paths(wildcards).values()
         ),
         key=PSEUDONYM_KEY,
         key_digest=lambda wildcards: content(PSEUDONYM_KEY),
@@ -98,8 +98,17 @@ rule crop_cores:
 rule repair:
     # Not part of `all`, and without output: it looks at every store each time it is asked for.
     input:
-        stores=expand(rules.crop_cores.output.store, slide=SLIDES),
-        manifests=expand(rules.crop_cores.output.manifest, slide=SLIDES),
+        stores=of_slides(rules.crop_cores.output.store),
+        manifests=of_slides(rules.crop_cores.output.manifest),
+        # To be fetched.
+        slides=(
+            [
+                given(join_path(CONFIG.data_dir, row.path))
+                for row in SLIDE_ROWS.values()
+            ]
+            if IN_STORAGE
+            else []
+        ),
     log:
         f"{LOGS}/repair.log",
     benchmark:
@@ -111,10 +120,7 @@ rule repair:
         **needs(2000, 120),
     params:
         slides=SLIDES,
-        paths={
-            slide: str(Path(CONFIG.data_dir) / row.path)
-            for slide, row in SLIDE_ROWS.items()
-        },
+        paths=[join_path(CONFIG.data_dir, row.path) for row in SLIDE_ROWS.values()],
         codec=CONFIG.crop.codec,
     message:
         "Checking the core stores"

@@ -5,7 +5,8 @@ LABEL_TEMPLATES = [
     file_fingerprint(f"report/templates/{name}.html.j2")
     for name in ("labels", "labels_section", "macros", "style")
 ]
-VOTES = [file.path for file in CONFIG.votes]
+VOTES = [given(file.path) for file in CONFIG.votes]
+PINNED = given(CONFIG.splits) if CONFIG.splits else []
 read_or_stop(check_not_filled, f"{RESULTS}/labels/adjudication.csv")
 
 
@@ -13,7 +14,7 @@ rule consensus:
     # One label a core, or the reason why it has none.
     input:
         votes=VOTES,
-        cores=expand(rules.crop_cores.output.cores, slide=SLIDES),
+        cores=of_slides(rules.crop_cores.output.cores),
     output:
         consensus=f"{RESULTS}/labels/consensus.parquet",
         reads=f"{RESULTS}/labels/reads.parquet",
@@ -30,7 +31,7 @@ rule consensus:
         **needs(1000, 10, work=rows("cores"), each=need.ROW),
     params:
         files=[file.model_dump() for file in CONFIG.votes],
-        tables=lambda wildcards: content(*VOTES),
+        tables=lambda wildcards: content(*(file.path for file in CONFIG.votes)),
         words=CONFIG.reads.model_dump(),
         options=CONFIG.consensus.model_dump(),
         seed=CONFIG.seed,
@@ -73,9 +74,9 @@ rule agreement:
 rule compare_pictures:
     # Whether one core's picture goes by two ids, of which one could be trained on and one tested.
     input:
-        stores=expand(rules.crop_cores.output.store, slide=SLIDES),
-        manifests=expand(rules.crop_cores.output.manifest, slide=SLIDES),
-        cores=expand(rules.crop_cores.output.cores, slide=SLIDES),
+        stores=of_slides(rules.crop_cores.output.store),
+        manifests=of_slides(rules.crop_cores.output.manifest),
+        cores=of_slides(rules.crop_cores.output.cores),
     output:
         pairs=f"{RESULTS}/labels/picture_pairs.parquet",
     log:
@@ -102,7 +103,7 @@ rule compare_pictures:
 checkpoint split:
     input:
         consensus=rules.consensus.output.consensus,
-        splits=CONFIG.splits or [],
+        splits=PINNED,
         pictures=rules.compare_pictures.output.pairs,
         # Made before it is decided what runs below, so that what is the same as before counts.
         after=rules.agreement.output.agreement,
@@ -139,7 +140,7 @@ rule propose_splits:
     # Not part of `all`: a search for a better spread of the scores, as a table to pin.
     input:
         consensus=rules.consensus.output.consensus,
-        splits=CONFIG.splits or [],
+        splits=PINNED,
     output:
         splits=f"{RESULTS}/labels/proposed_splits.csv",
         balance=f"{RESULTS}/labels/proposed_balance.csv",

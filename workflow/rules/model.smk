@@ -39,7 +39,7 @@ if TRAINS:
             test=split_table("test"),
             scores=rules.score.output.cores,
             metrics=rules.evaluate.output.metrics,
-            manifests=expand(rules.crop_cores.output.manifest, slide=SLIDES),
+            manifests=of_slides(rules.crop_cores.output.manifest),
         output:
             card=f"{RESULTS}/model/README.md",
         log:

@@ -7,11 +7,11 @@ rule run_crate:
     # Whatever `all` makes is listed here, and nothing else: so every hash in the crate is right.
     input:
         # Slides aren't: what a change of theirs leads to is listed.
-        given=[str(file.path) for file in GIVEN if file.role != "slide"],
+        given=[given(file.path) for file in GIVEN if file.role != "slide"],
         stores=STORES,
         manifests=MANIFESTS,
         files=[
-            *expand(rules.detect_cores.output, slide=SLIDES),
+            *of_slides(rules.detect_cores.output),
             *CORE_TABLES,
             *LOGITS,
             *rules.score.output,
@@ -60,7 +60,7 @@ rule run_crate:
     resources:
         **needs(1000, 30),
     params:
-        given=[[file.role, file.name, str(file.path)] for file in GIVEN],
+        given=[[file.role, file.name, file.path] for file in GIVEN],
         config=CONFIG.model_dump(mode="json"),
         # Of its own files, which are copied.
         workflow=workflow_digest(Path(workflow.basedir)),

@@ -1,10 +1,10 @@
 # Figures and the report.
 
-STORES = expand(rules.crop_cores.output.store, slide=SLIDES)
-MANIFESTS = expand(rules.crop_cores.output.manifest, slide=SLIDES)
-LOGITS = expand(rules.cache_logits.output.logits, slide=SLIDES)
-OVERVIEWS = expand(rules.detect_cores.output.overview, slide=SLIDES)
-CORE_TABLES = expand(rules.crop_cores.output.cores, slide=SLIDES)
+STORES = of_slides(rules.crop_cores.output.store)
+MANIFESTS = of_slides(rules.crop_cores.output.manifest)
+LOGITS = of_slides(rules.cache_logits.output.logits)
+OVERVIEWS = of_slides(rules.detect_cores.output.overview)
+CORE_TABLES = of_slides(rules.crop_cores.output.cores)
 FIGURE_NAMES = []
 
 if CONFIG.labelled:
@@ -299,7 +299,7 @@ rule report:
         # For their digests.
         weights=WEIGHTS,
         votes=VOTES if CONFIG.labelled else [],
-        pinned=CONFIG.splits or [],
+        pinned=PINNED if CONFIG.labelled else [],
     output:
         page=f"{RESULTS}/report.html",
         headline=f"{RESULTS}/headline.txt",

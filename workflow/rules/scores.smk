@@ -6,7 +6,7 @@ if CONFIG.labelled:
     rule select_nk:
         # Before any test core is looked at, and by validation cores alone.
         input:
-            logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
+            logits=of_slides(rules.cache_logits.output.logits),
             val=split_table("val"),
         output:
             selection=f"{RESULTS}/nk/selection.parquet",
@@ -37,8 +37,8 @@ if CONFIG.labelled:
 rule score:
     # Every core, labelled or not.
     input:
-        logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
-        cores=expand(rules.crop_cores.output.cores, slide=SLIDES),
+        logits=of_slides(rules.cache_logits.output.logits),
+        cores=of_slides(rules.crop_cores.output.cores),
         selection=rules.select_nk.output.selection if CONFIG.labelled else [],
         after=AFTER_SPLIT,
     output:
@@ -78,7 +78,7 @@ if CONFIG.labelled:
     rule analyse_nk:
         # How accuracy on the test cores depends on N and k.
         input:
-            logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
+            logits=of_slides(rules.cache_logits.output.logits),
             test=split_table("test"),
             selection=rules.select_nk.output.selection,
         output:
@@ -117,7 +117,7 @@ if CONFIG.labelled:
     rule nk_surface:
         # Every N and k, confidence and aggregation, on validation and on test cores.
         input:
-            logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
+            logits=of_slides(rules.cache_logits.output.logits),
             val=split_table("val"),
             test=split_table("test"),
         output:
@@ -148,7 +148,7 @@ if CONFIG.labelled:
         input:
             scores=rules.score.output.cores,
             test=split_table("test"),
-            logits=expand(rules.cache_logits.output.logits, slide=SLIDES),
+            logits=of_slides(rules.cache_logits.output.logits),
         output:
             metrics=f"{RESULTS}/metrics/metrics.parquet",
             confusion=f"{RESULTS}/metrics/confusion.parquet",

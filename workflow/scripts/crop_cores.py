@@ -7,15 +7,17 @@ from her2pyramid.errors import Her2PyramidError
 from her2pyramid.slides.opening import open_slide, resolve_mpp
 from her2pyramid.steps import keeps_going, step
 from her2pyramid.tables.cores import CORES, told, with_unreadable
+from her2pyramid.urls import fetched
 
 slide_id = snakemake.wildcards.slide
+path = fetched(snakemake.params.slide, snakemake.input.slide)
 with step(f"crop_cores {slide_id}", snakemake.log[0]):
     cores = CORES.read(snakemake.input.cores)
     present = cores.loc[cores["status"] == "present", "core_id"]
     mpp = snakemake.params.mpp or 0.0
     if len(present):
         try:
-            with open_slide(snakemake.params.slide) as slide:
+            with open_slide(path) as slide:
                 mpp = resolve_mpp(
                     slide,
                     snakemake.params.mpp,
@@ -27,7 +29,7 @@ with step(f"crop_cores {slide_id}", snakemake.log[0]):
                 raise
             cores = with_unreadable(cores, dict.fromkeys(present, told(error)))
     problems = crop_cores(
-        lambda: open_slide(snakemake.params.slide),
+        lambda: open_slide(path),
         cores,
         slide_id=slide_id,
         mpp=mpp,

@@ -8,6 +8,7 @@ from her2pyramid.errors import Her2PyramidError
 from her2pyramid.inputs import read_corrections
 from her2pyramid.pseudonyms import read_key
 from her2pyramid.steps import keeps_going, step
+from her2pyramid.urls import fetched
 
 slide_id = snakemake.wildcards.slide
 # The tables' names are for messages and for reading rows that the params hold already: as params
@@ -15,7 +16,7 @@ slide_id = snakemake.wildcards.slide
 corrections = snakemake.config.get("corrections")
 with step(f"detect_cores {slide_id}", snakemake.log[0]):
     files = Files(
-        slide=snakemake.params.slide,
+        slide=fetched(snakemake.params.slide, snakemake.input.slide),
         tma_map=snakemake.input.tma_map,
         patients=snakemake.input.get("patients"),
         corrections=corrections,

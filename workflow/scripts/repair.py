@@ -7,11 +7,12 @@ from her2pyramid.steps import by_slide, step
 from her2pyramid.upkeep.repair import repair
 
 given, params = snakemake.input, snakemake.params
+slides = by_slide(params.slides, given.slides or params.paths)
 with step("repair", snakemake.log[0]):
     mended = repair(
         by_slide(params.slides, given.stores),
         by_slide(params.slides, given.manifests),
-        lambda slide_id: open_slide(params.paths[slide_id]),
+        lambda slide_id: open_slide(slides[slide_id]),
         codec=params.codec,
         threads=snakemake.threads,
     )

@@ -40,7 +40,7 @@ with step("report", snakemake.log[0]):
         labelled=labelled,
         sources=Sources(
             # Where the command is noted. No input, since every start changes it.
-            results_dir=Path(snakemake.output.page).parent,
+            results_dir=Path(params.config["results_dir"]),
             working_dir=Path.cwd(),
             weights=Path(given.weights),
             votes=tuple(map(Path, given.votes)),

@@ -19,7 +19,7 @@ with step("run_crate", snakemake.log[0]):
                 for store, manifest in zip(given.stores, given.manifests, strict=True)
             },
         ),
-        [GivenFile(role, name, Path(path)) for role, name, path in params.given],
+        [GivenFile(role, name, path) for role, name, path in params.given],
         config=params.config,
         repository=Path(snakemake.scriptdir).resolve().parents[1],
         working_dir=Path.cwd(),

@@ -428,7 +428,7 @@ def _add_given(
 ) -> Iterator[ContextEntity]:
     """Files and folders that aren't copied: named, with their size, and hashed where small."""
     for file in given:
-        name = shown_path(file.name, working_dir)
+        name, path = shown_path(file.name, working_dir), Path(file.path)
         url = f"#{quote(file.role.replace(' ', '-'))}/{quote(name)}"
         while url in crate:  # files of one name in two folders, which aren't told
             url += "~"
@@ -439,13 +439,13 @@ def _add_given(
                 "@type": "File",
                 "name": name,
                 "description": f"Given to the run ({file.role}); not part of this folder",
-                "encodingFormat": FORMATS.get(file.path.suffix.lower(), OTHER_FORMAT),
+                "encodingFormat": FORMATS.get(path.suffix.lower(), OTHER_FORMAT),
             },
         )
-        if file.path.is_file():
-            entity["contentSize"] = str(file.path.stat().st_size)
-            if file.path.stat().st_size <= HASHED_BYTES:
-                entity["sha256"] = sha256(file.path)
+        if path.is_file():
+            entity["contentSize"] = str(path.stat().st_size)
+            if path.stat().st_size <= HASHED_BYTES:
+                entity["sha256"] = sha256(path)
         if file.role in NOT_SETTINGS:
             _parameter(crate, workflow, file.role, "File", entity)
         yield entity

@@ -23,6 +23,7 @@ from typing import Any, Final
 from her2pyramid.config import Config
 from her2pyramid.files import atomic_path, sha256
 from her2pyramid.inputs import SlideRow
+from her2pyramid.urls import join_path
 
 RUN_FILE: Final = "run.json"
 
@@ -100,12 +101,12 @@ class GivenFile:
     name
         What to call it: its path as the configuration or slides.tsv gives it.
     path
-        Where it is.
+        Where it is: a path, or a URL of a storage.
     """
 
     role: str
     name: str
-    path: Path
+    path: str
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ def given_files(config: Config, slides: Iterable[SlideRow]) -> list[GivenFile]:
         ("training.init_weights", config.training.init_weights, "."),
     ]
     return [
-        GivenFile(role, name, Path(base) / name)
+        GivenFile(role, name, join_path(base, name))
         for role, name, base in (*of_slides, *of_config)
         if name is not None
     ]

@@ -18,6 +18,11 @@ Place = tuple[int, int]
 """Row and column of a cell in its sheet, from 0."""
 
 
+def printable(text: str) -> str:
+    """A cell's text for messages: without bytes that could not be decoded."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 class Range(NamedTuple):
     """A rectangle of merged cells: first and last row and column, from 0."""
 

@@ -14,7 +14,7 @@ from typing import Final
 from openpyxl.cell.cell import ERROR_CODES
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.sheets.sheet import Place, Sheet, tidy
+from her2pyramid.sheets.sheet import Place, Sheet, printable, tidy
 
 SEPARATORS: Final = ("\t", ";", ",")
 """What cells may be separated by; Excel writes semicolons where numbers have decimal commas."""
@@ -57,8 +57,9 @@ def read_text(path: Path) -> Sheet:
                 continue
             cells[row, column] = cell
             if not cell.isprintable():  # bytes that are no UTF-8 have become lone surrogates
-                shown = "".join(c if c.isprintable() else "?" for c in cell)
-                faults[row, column] = f"{shown!r} holds what can't be read; save as CSV UTF-8"
+                faults[row, column] = (
+                    f"{printable(cell)!r} holds what can't be read; save as CSV UTF-8"
+                )
             elif cell in ERROR_CODES:
                 faults[row, column] = f"{cell} is an error that Excel computed"
     return Sheet(path, None, cells, faults)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from her2pyramid.dearray.align import row_label
 from her2pyramid.inputs import Identifier
-from her2pyramid.sheets.sheet import Place, Sheet
+from her2pyramid.sheets.sheet import Place, Sheet, printable
 from her2pyramid.tma_map.cells import parse_label, says_empty
 from her2pyramid.tma_map.drafts import Draft, core_id_of
 from her2pyramid.tma_map.headers import Headers, find_headers
@@ -94,7 +94,8 @@ def read_layout(sheet: Sheet) -> list[Spot]:
         if place not in array and place[0] != headers.row and place[1] != headers.column
     ]
     if passed:
-        log.info("%s: passed over as titles and notes: %s", sheet.path.name, ", ".join(passed))
+        notes = ", ".join(map(printable, passed))
+        log.info("%s: passed over as titles and notes: %s", sheet.path.name, notes)
     return [
         Spot(place, rows[place[0]], cols[place[1]], text)
         for place, text in sorted(array.items())
