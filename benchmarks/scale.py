@@ -1,11 +1,13 @@
 """The paper's cohort by its shape, with small pictures: from slides to the report.
 
     python benchmarks/scale.py FOLDER --out benchmarks/results
+    python benchmarks/scale.py FOLDER --analysis 1 10
     python benchmarks/scale.py FOLDER --dag 1 10 100
 
 The first makes 15 slides with 2,147 labelled cores of 1,272 patients in FOLDER, runs the workflow
-on all CPU cores, and tells time, memory, files and bytes of each step. The second times a dry run
-of cohorts so many times as large. What the pictures show doesn't matter, so accuracy doesn't.
+on all CPU cores, and tells time, memory, files and bytes of each step. The second runs the steps
+that read all logits at once on so many copies of that run's logits. The third times a dry run of
+cohorts so many times as large. What the pictures show doesn't matter, so accuracy doesn't.
 """
 
 from __future__ import annotations
@@ -26,11 +28,19 @@ import yaml
 from sampler import tell
 
 from her2pyramid import scores
+from her2pyramid.config import load
+from her2pyramid.decision import patient_scores, score_cores
 from her2pyramid.demo.cohort import ADJUDICATOR, DemoTables, simulate_tables, write_tables
 from her2pyramid.demo.slide import render_slide
 from her2pyramid.demo.spec import DemoSpec
+from her2pyramid.evaluation.evaluate import evaluate_split
 from her2pyramid.labels.consensus import resolve
-from her2pyramid.tables.labels import SPLITS
+from her2pyramid.nk.analyse import analyse
+from her2pyramid.nk.selection import select
+from her2pyramid.nk.surface import surfaces
+from her2pyramid.tables import cores as core_tables
+from her2pyramid.tables.labels import SPLIT, SPLITS
+from her2pyramid.tables.logits import LOGITS
 
 ROOT: Final = Path(__file__).parents[1]
 SLIDES: Final = tuple(f"S{number:02d}" for number in range(1, 16))
@@ -76,9 +86,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for a dated file of the figures")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--dag", type=int, nargs="+", metavar="TIMES", help="dry runs alone")
+    parser.add_argument(
+        "--analysis", type=int, nargs="+", metavar="TIMES", help="these steps alone"
+    )
+    parser.add_argument("--step", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
+    told: dict[str, Any]
+    if wanted.step:
+        analysis_step(wanted.step, wanted.folder, wanted.cores)
+        return
+    if wanted.analysis:
+        told = {"analysis": [row for n in wanted.analysis for row in analysis(wanted.folder, n)]}
+        tell("scale-analysis", told, wanted.out)
+        return
     if wanted.dag:
-        told: dict[str, Any] = {"dag": [dry_run(wanted.folder, times) for times in wanted.dag]}
+        told = {"dag": [dry_run(wanted.folder, times) for times in wanted.dag]}
         tell("scale-dag", told, wanted.out)
         return
     make_cohort(wanted.folder, wanted.cores)
@@ -197,6 +219,75 @@ def dry_run(folder: Path, times: int) -> dict[str, Any]:
         "seconds": seconds,
         "peak_mb": peak,
     }
+
+
+def analysis(folder: Path, times: int) -> list[dict[str, Any]]:
+    """Time and memory of the steps that read all logits at once, of so many copies of a run."""
+    copies = folder / f"copies-{times}"
+    names = [*(f"labels/{split}.parquet" for split in SPLITS)]
+    names += [f"{kind}/{slide}.parquet" for kind in ("logits", "cores") for slide in SLIDES]
+    for name in names:
+        table = pd.read_parquet(folder / "results" / name)
+        ids = [column for column in ("slide_id", "core_id", "patient_id") if column in table]
+        frames = [table.assign(**{i: f"x{n}" + table[i] for i in ids}) for n in range(times)]
+        (copies / name).parent.mkdir(parents=True, exist_ok=True)
+        pd.concat(frames).to_parquet(copies / name, index=False)
+    told = []
+    for step in ANALYSES:
+        command = [sys.executable, __file__, str(copies), "--step", step]
+        start = time.monotonic()
+        process = subprocess.Popen(command)
+        _, status, used = os.wait4(process.pid, 0)
+        if status:
+            raise SystemExit(f"{step} failed")
+        seconds = round(time.monotonic() - start, 1)
+        told.append({"times": times, "step": step, "s": seconds, "peak_mb": used.ru_maxrss // 1024})
+    return told
+
+
+ANALYSES: Final = ("select_nk", "score", "analyse_nk", "nk_surface", "evaluate")
+
+
+def analysis_step(step: str, folder: Path, cores: int) -> None:
+    """What a step computes of the tables in a folder."""
+    config = load(CONFIG, where="scale.py")
+    split = {name: SPLIT.read(folder / "labels" / f"{name}.parquet") for name in SPLITS}
+    logits = pd.concat([LOGITS.read(folder / "logits" / f"{slide}.parquet") for slide in SLIDES])
+    n, k = 20, 5
+    decision, seed = config.score.decision, config.seed
+    draws: dict[str, Any] = {"draws": config.nk.surface_draws, "seed": seed, "threads": cores}
+    if step == "select_nk":
+        select(logits, split["val"], fixed=None, margin=config.nk.margin, **draws, **decision)
+    elif step == "nk_surface":
+        tested = {name: split[name] for name in ("val", "test")}
+        surfaces(logits, tested, ties=config.score.ties, **draws)
+    elif step == "analyse_nk":
+        analyse(
+            logits,
+            split["test"],
+            settings=config.nk_settings,
+            locked=(n, k),
+            confusion_at=[(n, k)],
+            replacement=config.nk.with_replacement,
+            **(draws | {"draws": config.nk.draws}),
+            **decision,
+        )
+    else:
+        tables = [core_tables.CORES.read(folder / "cores" / f"{slide}.parquet") for slide in SLIDES]
+        scored = score_cores(logits, pd.concat(tables), n=n, k=k, seed=seed, **decision)
+        patient_scores(scored, rule=config.score.patient)
+        if step == "evaluate":
+            evaluate_split(
+                split["test"],
+                scored,
+                logits,
+                **decision,
+                patient_rule=config.score.patient,
+                resamples=config.intervals.resamples,
+                draws=config.nk.draws,
+                seed=seed,
+                replacement=config.nk.with_replacement,
+            )
 
 
 if __name__ == "__main__":

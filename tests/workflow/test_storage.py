@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.workflow.test_profiles import plan
-from tests.workspace import SLIDES, Workspace, assert_same_tables
+from tests.workspace import SLIDES, Workspace, assert_same_tables, tables
 
 KEY = "a-key-for-tests"
 
@@ -50,6 +51,15 @@ def in_storage(workspace: Workspace, address: str, client: object) -> tuple[str,
     return ("--storage-s3-endpoint-url", address)
 
 
+def results_in(provider: str, prefix: str) -> tuple[str, ...]:
+    """The options that send results there."""
+    return (
+        *("--default-storage-provider", provider, "--default-storage-prefix", prefix),
+        # In the scheduler's words: all but inputs, outputs and their copies is shared.
+        *("--shared-fs-usage", "persistence", "software-deployment", "sources", "source-cache"),
+    )
+
+
 def download(client: object, bucket: str, prefix: str, folder: Path) -> None:
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page["Contents"]:
@@ -62,17 +72,25 @@ def test_slides_and_results_in_a_storage(
     fresh: Workspace, finished_run: Workspace, s3: tuple[str, object], tmp_path: Path
 ) -> None:
     address, client = s3
-    options = in_storage(fresh, address, client)
-    # In the scheduler's own words: all but inputs, outputs and their copies is shared.
-    shared = ("persistence", "software-deployment", "sources", "source-cache")
-    options += (
-        *("--default-storage-provider", "s3", "--default-storage-prefix", "s3://results/run1"),
-        *("--shared-fs-usage", *shared),
-    )
+    options = (*in_storage(fresh, address, client), *results_in("s3", "s3://results/run1"))
     fresh.run(*options)
     download(client, "results", "run1/", tmp_path / "fetched")
     assert_same_tables(finished_run.folder, tmp_path / "fetched")
     assert "Nothing to be done" in fresh.run(*options)
+
+
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="Snakemake's plugin copies with rsync")
+def test_results_on_another_file_system(
+    fresh: Workspace, finished_run: Workspace, tmp_path: Path
+) -> None:
+    options = results_in("fs", str(tmp_path / "shared"))
+    fresh.run(*options, "--", "labels")
+    expected = tables(finished_run.folder)
+    made = tables(tmp_path / "shared")
+    assert len([name for name in made if name.startswith("labels/")]) > 5
+    assert [name for name in made if repr(made[name]) != repr(expected[name])] == []
+    assert not (fresh.folder / "results" / "labels").exists()
+    assert "Nothing to be done" in fresh.run(*options, "--", "labels")
 
 
 def test_the_kubernetes_overlay_plans_the_whole_run(
