@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from filelock import FileLock
 
 from her2pyramid.demo.cohort import simulate_tables, write_tables
 from her2pyramid.demo.slide import render_slide
@@ -236,11 +237,22 @@ def new_workspace(
 
 
 @pytest.fixture(scope="session")
-def finished_run(new_workspace: Callable[[], Workspace]) -> Workspace:
-    """The tiny cohort, run to the end. Not to be changed: see `finished`."""
-    workspace = new_workspace()
-    workspace.run()
-    return workspace
+def finished_run(
+    new_workspace: Callable[[], Workspace], tmp_path_factory: pytest.TempPathFactory
+) -> Workspace:
+    """The tiny cohort, run to the end. Not to be changed: see `finished`.
+
+    Made once for all processes that run tests side by side.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "finished_run"
+    with FileLock(shared / "finished_run.lock"):
+        if not folder.exists():
+            workspace = new_workspace()
+            workspace.run()
+            workspace.folder.rename(folder)
+    return Workspace(folder)
 
 
 def copy_of(workspace: Workspace, folder: Path) -> Workspace:

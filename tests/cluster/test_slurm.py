@@ -17,7 +17,8 @@ pytestmark = pytest.mark.xdist_group("slurm")
 PROFILE = (
     *("--profile", str(ROOT / "profiles" / "slurm")),
     # Without a database of past jobs, which the test's Slurm has not.
-    *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"),
+    # After so many seconds, then after 10 more each time: most jobs here take 15.
+    *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "4"),
     *("--latency-wait", "10"),
     # As many threads as the local run on two CPU cores has.
     *("--set-threads", "train=2", "cache_logits=1", "crop_cores=1", "--max-threads", "2"),

@@ -14,8 +14,6 @@ from her2pyramid.cores import CoreStore
 from her2pyramid.errors import Her2PyramidError
 from tests.workspace import Workspace, assert_same_tables
 
-pytestmark = pytest.mark.xdist_group("damaged")
-
 A_DAY_S = 86_400
 
 

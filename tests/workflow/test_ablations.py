@@ -46,7 +46,6 @@ def test_without_training_or_without_patches_there_is_no_such_target(tmp_path, c
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.xdist_group("workflow")
 def test_two_more_networks_are_trained_and_compared(finished):
     before = finished.files()
     assert finished.ran("ablations") == TRAINED | COMPARED, finished.printed

@@ -6,12 +6,9 @@ import re
 
 import pandas as pd
 import pyarrow.parquet as pq
-import pytest
 
 from her2pyramid.pseudonyms import PSEUDONYM, pseudonym, read_key
 from tests.workspace import SLIDES, tables
-
-pytestmark = pytest.mark.xdist_group("whole")
 
 
 def words(path):

@@ -10,8 +10,6 @@ import pandas as pd
 import pytest
 import tifffile
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 SCREEN_LINES = 40
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pandas as pd
-import pytest
 
 from her2pyramid.labels.consensus import TIE
-
-pytestmark = pytest.mark.xdist_group("whole")
 
 
 def table(run, name):

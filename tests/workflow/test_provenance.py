@@ -6,14 +6,11 @@ import json
 import shutil
 
 import pandas as pd
-import pytest
 
 from her2pyramid.provenance.dictionary import table_file
 from her2pyramid.provenance.run import run_facts
 from tests.unit.provenance import crates
 from tests.workspace import Workspace
-
-pytestmark = pytest.mark.xdist_group("whole")
 
 REMEMBERED = ("relabelling", "resume", "tensorboard")
 """Folders of the results that no rule owns; earlier runs left what they hold."""

@@ -21,8 +21,6 @@ from her2pyramid.scores import NAMES
 from tests.conftest import ROOT
 from tests.workspace import TINY
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 SETTLING = {"consensus", "agreement", "split", "plot_labels"}
 """What every change of the reads costs."""
 SAME_LABELS = SETTLING - {"plot_labels"}

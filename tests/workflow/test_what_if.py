@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 
-import pytest
 from workflow.what_if import GPU_RULES, PICTURE_RULES, plan
 
 from her2pyramid.upkeep.summary import parse
@@ -22,8 +21,6 @@ from tests.workflow.test_reruns import (
     other,
     revote,
 )
-
-pytestmark = pytest.mark.xdist_group("whole")
 
 
 def what_if(run):

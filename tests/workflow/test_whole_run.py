@@ -14,8 +14,6 @@ from tests.browser import visit
 from tests.conftest import ROOT
 from tests.workspace import Workspace
 
-pytestmark = pytest.mark.xdist_group("whole")
-
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory) -> Workspace:
