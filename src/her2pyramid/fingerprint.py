@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from her2pyramid.files import sha256
 
@@ -23,6 +23,8 @@ NEUTRAL: Final = frozenset(
     f"{PACKAGE}.{name}" for name in ("config", "errors", "fingerprint", "progress", "steps")
 )
 """Modules that change no output: messages, and the configuration, whose values rules carry."""
+BLOCK_FIELDS: Final = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Where statements hold other statements."""
 
 
 def fingerprint(*modules: str) -> str:
@@ -39,7 +41,7 @@ def fingerprint(*modules: str) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(reachable(f"{PACKAGE}.{module}" for module in modules)):
-        digest.update(f"{name}\0{_tree(name)}\n".encode())
+        digest.update(f"{name}\0{_read(name).digest}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -56,17 +58,34 @@ def reachable(modules: Iterable[str]) -> set[str]:
         name = waiting.pop()
         if name not in found and name not in NEUTRAL:
             found.add(name)
-            waiting += _imports(name)
+            waiting += _read(name).imports
     return found
 
 
+class _Source(NamedTuple):
+    """What counts of a module: a digest of its syntax tree, and what it imports of the package."""
+
+    digest: str
+    imports: tuple[str, ...]
+
+
 @cache
-def _tree(name: str) -> str:
+def _read(name: str) -> _Source:
     tree = ast.parse(_file(name).read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
-    return ast.dump(tree)
+    imports: list[str] = []
+    # Statements alone: neither docstrings nor imports hide in expressions, and each start of
+    # Snakemake does this for every module.
+    blocks: list[ast.AST] = [tree]
+    while blocks:
+        block = blocks.pop()
+        for field in BLOCK_FIELDS:
+            statements = getattr(block, field, None)
+            if isinstance(statements, list):
+                blocks += statements
+                imports += [n for statement in statements for n in _imported(statement)]
+        if isinstance(block, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            block.body = [part for part in block.body if not _is_text(part)] or [ast.Pass()]
+    return _Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(imports))
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -77,23 +96,18 @@ def _is_text(node: ast.stmt) -> bool:
     )
 
 
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        # "from package import name" may import a module or something in the package.
+        names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+    else:
+        return []
+    return [name for name in names if name.startswith(f"{PACKAGE}.") and _exists(name)]
+
+
 @cache
-def _imports(name: str) -> tuple[str, ...]:
-    return tuple(_found_imports(ast.parse(_file(name).read_text(encoding="utf-8"))))
-
-
-def _found_imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            # "from package import name" may import a module or something in the package.
-            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        yield from (n for n in names if n.startswith(f"{PACKAGE}.") and _exists(n))
-
-
 def _exists(name: str) -> bool:
     return any(path.is_file() for path in _candidates(name))
 

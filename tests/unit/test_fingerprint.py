@@ -25,14 +25,11 @@ def package(tmp_path, monkeypatch):
         path = tmp_path / name
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
-        fp._tree.cache_clear()
-        fp._imports.cache_clear()
+        fp._read.cache_clear()
 
-    fp._tree.cache_clear()
-    fp._imports.cache_clear()
+    fp._read.cache_clear()
     yield edit
-    fp._tree.cache_clear()
-    fp._imports.cache_clear()
+    fp._read.cache_clear()
 
 
 def test_imports_are_followed_and_neutral_modules_left_out(package):
@@ -57,6 +54,29 @@ def test_neutral_modules_do_not_count(package):
     before = fp.fingerprint("a")
     package("errors.py", "E = 1", "E = 2")
     assert fp.fingerprint("a") == before
+
+
+def test_imports_inside_blocks_and_docstrings_of_inner_functions_are_seen(package):
+    inner = """Y = 1
+
+class K:
+    def m(self):
+        match self:
+            case None:
+                with open("x"):
+                    try:
+                        pass
+                    except OSError:
+                        from her2pyramid import c
+                    else:
+                        for i in []:
+                            pass
+"""
+    package("b.py", "def f(x):\n    return x\n", inner)
+    assert fp.reachable(["her2pyramid.b"]) == {"her2pyramid.b", "her2pyramid.c"}
+    before = fp.fingerprint("b")
+    package("b.py", "def m(self):\n", 'def m(self):\n        """Words."""\n')
+    assert fp.fingerprint("b") == before
 
 
 def test_real_modules_know_what_they_need():
