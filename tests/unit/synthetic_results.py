@@ -69,7 +69,7 @@ def make(
     per_label: Sequence[int] = (4, 3, 3, 2),
     wrong: Sequence[str] = ("S1-001", "S2-000"),
     slides: Sequence[str] = ("S1", "S2"),
-    patient: str = "P",
+    reader: str = "R",
 ) -> Results:
     """Results of test cores, so many of each label, dealt to the slides in turn.
 
@@ -86,7 +86,7 @@ def make(
     )
     number = cores.groupby("slide_id").cumcount()
     cores["core_id"] = cores["slide_id"] + "-" + number.map("{:03d}".format)
-    cores["patient_id"] = [f"{patient}{i // 2:02d}" for i in range(len(cores))]
+    cores["patient_id"] = [f"P{i // 2:02d}" for i in range(len(cores))]
     SPLIT.write(cores[SPLIT.columns], made.test)
     for name in ("train", "val"):
         SPLIT.write(cores[SPLIT.columns].iloc[:0], getattr(made, name))
@@ -101,7 +101,7 @@ def make(
     _write_surface(made)
     _write_chances(made, cores, scored)
     _write_baselines(made)
-    _write_labels(made, cores)
+    _write_labels(made, cores, reader)
     _write_history(made)
     return made
 
@@ -308,7 +308,7 @@ def _write_baselines(made: Results) -> None:
     BASELINES.write(pd.concat(parts), made.baselines)
 
 
-def _write_labels(made: Results, cores: pd.DataFrame) -> None:
+def _write_labels(made: Results, cores: pd.DataFrame, reader: str) -> None:
     votes = np.zeros((len(cores), N_CLASSES), np.int32)
     votes[np.arange(len(cores)), cores["label"]] = 4
     votes[np.arange(len(cores)), np.maximum(cores["label"] - 1, 0)] += 1
@@ -338,9 +338,9 @@ def _write_labels(made: Results, cores: pd.DataFrame) -> None:
     splits = {name: SPLIT.read(getattr(made, name)) for name in ("train", "val", "test")}
     FLOW.write(flow_table(table, splits), made.flow)
     reads = [
-        Read(core, f"R{reader}", score, file="reads.csv", row=f"row {reader}")
+        Read(core, f"{reader}{number}", score, file="reads.csv", row=f"row {number}")
         for core, label in zip(cores["core_id"], cores["label"], strict=True)
-        for reader, score in enumerate([max(label - 1, 0), *[label] * 4], start=1)
+        for number, score in enumerate([max(label - 1, 0), *[label] * 4], start=1)
     ]
     all_reads = reads_table(reads, cores, [])
     READS.write(all_reads, made.reads)

@@ -169,10 +169,10 @@ def test_it_asks_for_nothing_outside_itself(results: made.Results, tmp_path: Pat
 
 def test_what_people_wrote_is_text_and_never_markup(tmp_path: Path) -> None:
     nasty = "<script>alert(1)</script>&P"
-    results = made.make(tmp_path / "r", patient=nasty)
+    results = made.make(tmp_path / "r", reader=nasty)
     page, text, _ = build(results, tmp_path)
     assert "<script" not in text
-    assert f"{nasty}00" in page.words
+    assert f"{nasty}1 12 0 0" in page.words
 
 
 def with_metric(results: made.Results, metric: str, **values: float) -> None:
@@ -320,13 +320,13 @@ def test_by_slide_and_by_patient(results: made.Results, tmp_path: Path) -> None:
     # Slides take turns: 12 and 11 cores, one wrong of each, one too high each.
     assert "S1 12 12 11 of 12 \N{EN DASH} 0 1 0" in page.words
     assert "S2 11 11 10 of 11 \N{EN DASH} 0 1 0" in page.words
-    # The wrong cores S1-001 and S2-000 are those of patients P01 and P00.
+    # The wrong cores S1-001 and S2-000 are those of two patients.
     assert (
         "By patient (the max of the cores' scores against the same of their labels): 10 of 12"
         in (page.words)
     )
     assert "Patients with another score than their label (2)" in page.words
-    assert "P00 2 1 0 1+ P01 2 1 0 1+" in page.words
+    assert "S1-000, S2-000 1 0 1+ S1-001, S2-001 1 0 1+" in page.words
 
 
 def test_few_test_cores_are_counted_and_given_no_weight(few: made.Results, tmp_path: Path) -> None:
@@ -374,14 +374,14 @@ def test_errors_are_told_in_full_and_the_largest_come_first(tmp_path: Path) -> N
     made.CORE_SCORES.write(scores, results.core_scores)
     page, _, _ = build(results, tmp_path)
     found = re.findall(
-        r"(\S+) by consensus, scored (\S+) (2 steps off )?Core (\S+) , patient (\S+) "
+        r"(\S+) by consensus, scored (\S+) (2 steps off )?Core (\S+) "
         r"Place slide (\S+), (\S+) Readers (.*?) KCS",
         page.words,
     )
     assert found == [
-        ("2+", "0", "2 steps off ", "S2-002", "P02", "S2", "A3", "1+ by 1, 2+ by 4 (4-1)"),
-        ("0", "1+", "", "S1-000", "P00", "S1", "A1", "0 by 5 (5-0)"),
-        ("1+", "2+", "", "S2-001", "P01", "S2", "A2", "0 by 1, 1+ by 4 (4-1)"),
+        ("2+", "0", "2 steps off ", "S2-002", "S2", "A3", "1+ by 1, 2+ by 4 (4-1)"),
+        ("0", "1+", "", "S1-000", "S1", "A1", "0 by 5 (5-0)"),
+        ("1+", "2+", "", "S2-001", "S2", "A2", "0 by 1, 1+ by 4 (4-1)"),
     ]
     assert "3 of 8 test cores got another score" in page.words
     assert "Too low are scored 1, too high 2; 1 by two steps or more" in page.words
@@ -422,6 +422,22 @@ def test_cohort_labels_and_exclusions(results: made.Results, tmp_path: Path) -> 
 def test_slides_tell_how_many_cores_and_scores(results: made.Results, tmp_path: Path) -> None:
     page, _, _ = build(results, tmp_path)
     assert re.search(r"S1 : 12 cores present, 1 missing scored 0: \d, 1\+: \d", page.words)
+
+
+def test_of_many_slides_the_first_have_a_picture(
+    results: made.Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overviews(page: Page) -> list[str]:
+        return [alt for alt in page.all("img", "alt") if alt.startswith("Overview")]
+
+    page, _, _ = build(results, tmp_path)
+    assert len(overviews(page)) == 2
+    assert "have a picture here" not in page.words
+    monkeypatch.setattr("her2pyramid.report.build.OVERVIEWS", 1)
+    page, _, _ = build(results, tmp_path)
+    assert overviews(page) == ["Overview of slide S1 with its cores"]
+    assert "The first 1 have a picture here; all are in results/slides/*/overview.png" in page.words
+    assert "S2 : 11 cores present" in page.words
 
 
 def test_scores_without_labels(results: made.Results, tmp_path: Path) -> None:
@@ -577,7 +593,7 @@ def test_reads_agreement_and_flow_are_told(tmp_path: Path) -> None:
     assert "with reads 12 6 60" in page.words
     assert "Agreement of two readers" in page.words
     assert "Fleiss' kappa" in page.words
-    assert "S1-000 P00 test S2-005 P05 test" in page.words, "pictures that look alike"
+    assert "S1-000 test S2-005 test two patients" in page.words, "pictures that look alike"
     assert "ISH results" not in page.words, "no group where nothing tells of one"
 
 

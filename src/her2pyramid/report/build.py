@@ -49,6 +49,8 @@ from her2pyramid.tables.scores import CORE_SCORES
 
 OVERVIEW_PX: Final = 1400
 """Twice what the page shows, for screens with fine pixels and for print."""
+OVERVIEWS: Final = 60
+"""Slides shown with their overview; a page with more would be slow to open."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,12 @@ def build_report(
         "score_names": NAMES,
         "score_styles": list(zip(SCORE_COLOURS, TEXT_ON_SCORE, strict=True)),
         "aggregation": config["score"]["aggregation"],
-        "slides": [_slide(slide, found[slide], overviews[slide], scored) for slide in found],
+        "slides": [
+            _slide(slide, table, scored, overviews[slide] if shown < OVERVIEWS else None)
+            for shown, (slide, table) in enumerate(found.items())
+        ],
+        "most_overviews": OVERVIEWS,
+        "overviews": f"{config['results_dir']}/slides/*/overview.png",
         "left_out_target": " ".join(
             f"{config['results_dir']}/slides/{slide}/cores.parquet"
             for slide, table in found.items()
@@ -149,7 +156,7 @@ def build_report(
 
 
 def _slide(
-    slide_id: str, cores: pd.DataFrame, overview: Path, scored: pd.DataFrame
+    slide_id: str, cores: pd.DataFrame, scored: pd.DataFrame, overview: Path | None
 ) -> dict[str, Any]:
     counts = cores["status"].value_counts()
     return {
@@ -162,7 +169,7 @@ def _slide(
         "inferred": int((cores["origin"] == "lattice").sum()),
         "manual": int((cores["origin"] == "manual").sum()),
         "scores": distribution(scored[scored["slide_id"] == slide_id]),
-        "picture": photograph(at_most(read_picture(overview), OVERVIEW_PX)),
+        "picture": overview and photograph(at_most(read_picture(overview), OVERVIEW_PX)),
     }
 
 
@@ -225,7 +232,7 @@ def _evaluation(
         "metrics": metric_groups(metrics),
         "baselines": baseline_rows(baselines),
         "by_slide": slide_rows(BY_SLIDE.read(labelled.by_slide)),
-        "by_patient": patient_facts(BY_PATIENT.read(labelled.by_patient)),
+        "by_patient": patient_facts(BY_PATIENT.read(labelled.by_patient), splits["test"]),
         "calibration": calibration_facts(calibration, COVERAGE.read(labelled.coverage), metrics),
         "nk": nk_facts(
             ACCURACY.read(labelled.accuracy),

@@ -70,7 +70,6 @@ def _error(row: Mapping[Any, Any], picture: Picture | None) -> dict[str, Any]:
         "core_id": row["core_id"],
         "slide_id": row["slide_id"],
         "position": f"{row['row']}{row['col']}",
-        "patient_id": None if pd.isna(row["patient_id"]) else row["patient_id"],
         "votes": votes_in_words([row[name] for name in READS]),
         "pattern": row["vote_pattern"],
         "decided_by": row["decided_by"],

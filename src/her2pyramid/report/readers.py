@@ -87,7 +87,6 @@ def relabelling_facts(
                     "before": _label(row["before"]),
                     "now": _label(row["now"]),
                     "score": _label(row["score"]),
-                    "patient_id": None if pd.isna(row["patient_id"]) else row["patient_id"],
                     "split": None if pd.isna(row["split"]) else row["split"],
                 }
                 for row in found.changed.head(SHOWN).to_dict("records")
@@ -100,7 +99,7 @@ def relabelling_facts(
             ],
             "rescored": found.rescored,
             "scored_twice": found.scored_twice,
-            "patients_moved": list(found.patients_moved),
+            "patients_moved": len(found.patients_moved),
         }
     }
 

@@ -120,8 +120,17 @@ def slide_rows(by_slide: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def patient_facts(by_patient: pd.DataFrame) -> dict[str, Any]:
-    """Patients whose score is what the labels of their test cores give; columns of `BY_PATIENT`."""
+def patient_facts(by_patient: pd.DataFrame, test: pd.DataFrame) -> dict[str, Any]:
+    """Patients whose score is what the labels of their test cores give.
+
+    They are told by their cores: a page that is passed on names no patient.
+
+    Parameters
+    ----------
+    by_patient, test
+        Columns of `BY_PATIENT` and of `SPLIT`.
+    """
+    cores = test.sort_values("core_id").groupby("patient_id")["core_id"].agg(", ".join)
     wrong = by_patient[by_patient["label"] != by_patient["score"]]
     several = int((by_patient["cores"] > 1).sum())
     return {
@@ -132,7 +141,12 @@ def patient_facts(by_patient: pd.DataFrame) -> dict[str, Any]:
         else "none",
         "n_wrong": len(wrong),
         "wrong": [
-            {**row, "label": NAMES[row["label"]], "score": NAMES[row["score"]]}
+            {
+                "core_ids": cores[row["patient_id"]],
+                "right": row["right"],
+                "label": NAMES[row["label"]],
+                "score": NAMES[row["score"]],
+            }
             for row in wrong.head(WRONG_PATIENTS).to_dict("records")
         ],
     }
