@@ -23,8 +23,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
+import numpy as np
 import pandas as pd
 import yaml
+from numpy.typing import NDArray
 from sampler import tell
 
 from her2pyramid import scores
@@ -35,12 +38,14 @@ from her2pyramid.demo.slide import render_slide
 from her2pyramid.demo.spec import DemoSpec
 from her2pyramid.evaluation.evaluate import evaluate_split
 from her2pyramid.labels.consensus import resolve
+from her2pyramid.labels.pictures import PICTURE_PX, same_pictures
 from her2pyramid.nk.analyse import analyse
 from her2pyramid.nk.selection import select
 from her2pyramid.nk.surface import surfaces
 from her2pyramid.tables import cores as core_tables
 from her2pyramid.tables.labels import SPLIT, SPLITS
-from her2pyramid.tables.logits import LOGITS
+from her2pyramid.tables.logits import read_logits
+from her2pyramid.tables.scores import CORE_SCORES
 
 ROOT: Final = Path(__file__).parents[1]
 SLIDES: Final = tuple(f"S{number:02d}" for number in range(1, 16))
@@ -245,19 +250,39 @@ def analysis(folder: Path, times: int) -> list[dict[str, Any]]:
     return told
 
 
-ANALYSES: Final = ("select_nk", "score", "analyse_nk", "nk_surface", "evaluate")
+ANALYSES: Final = (
+    "compare_pictures",
+    "select_nk",
+    "score",
+    "analyse_nk",
+    "nk_surface",
+    "evaluate",
+)
 
 
 def analysis_step(step: str, folder: Path, cores: int) -> None:
     """What a step computes of the tables in a folder."""
     config = load(CONFIG, where="scale.py")
+    if step == "compare_pictures":
+        tables = [core_tables.CORES.read(folder / "cores" / f"{slide}.parquet") for slide in SLIDES]
+        same_pictures(made_up_pictures(sum(map(len, tables))))
+        return
     split = {name: SPLIT.read(folder / "labels" / f"{name}.parquet") for name in SPLITS}
-    logits = pd.concat([LOGITS.read(folder / "logits" / f"{slide}.parquet") for slide in SLIDES])
     n, k = 20, 5
+    of_step: dict[str, dict[str, Any]] = {
+        "select_nk": {"core_ids": split["val"]["core_id"]},
+        "nk_surface": {"core_ids": pd.concat([split["val"], split["test"]])["core_id"]},
+        "score": {"n_pss": n},
+    }
+    logits = read_logits(
+        [folder / "logits" / f"{slide}.parquet" for slide in SLIDES],
+        **of_step.get(step, {"core_ids": split["test"]["core_id"]}),
+    )
     decision, seed = config.score.decision, config.seed
     draws: dict[str, Any] = {"draws": config.nk.surface_draws, "seed": seed, "threads": cores}
     if step == "select_nk":
-        select(logits, split["val"], fixed=None, margin=config.nk.margin, **draws, **decision)
+        how: dict[str, Any] = {"n_pss": config.inference.n_pss, "margin": config.nk.margin}
+        select(logits, split["val"], fixed=None, **how, **draws, **decision)
     elif step == "nk_surface":
         tested = {name: split[name] for name in ("val", "test")}
         surfaces(logits, tested, ties=config.score.ties, **draws)
@@ -272,22 +297,35 @@ def analysis_step(step: str, folder: Path, cores: int) -> None:
             **(draws | {"draws": config.nk.draws}),
             **decision,
         )
-    else:
+    elif step == "score":
         tables = [core_tables.CORES.read(folder / "cores" / f"{slide}.parquet") for slide in SLIDES]
         scored = score_cores(logits, pd.concat(tables), n=n, k=k, seed=seed, **decision)
+        CORE_SCORES.write(scored, folder / "scores.parquet")
         patient_scores(scored, rule=config.score.patient)
-        if step == "evaluate":
-            evaluate_split(
-                split["test"],
-                scored,
-                logits,
-                **decision,
-                patient_rule=config.score.patient,
-                resamples=config.intervals.resamples,
-                draws=config.nk.draws,
-                seed=seed,
-                replacement=config.nk.with_replacement,
-            )
+    else:
+        evaluate_split(
+            split["test"],
+            CORE_SCORES.read(folder / "scores.parquet"),
+            logits,
+            **decision,
+            patient_rule=config.score.patient,
+            resamples=config.intervals.resamples,
+            draws=config.nk.draws,
+            seed=seed,
+            replacement=config.nk.with_replacement,
+        )
+
+
+def made_up_pictures(n_cores: int) -> dict[str, NDArray[np.float32]]:
+    """Pictures of as many cores, each of its own texture; copies of real ones would be the same."""
+    rng = np.random.default_rng(0)
+    side = PICTURE_PX // 8
+    pictures = {}
+    for core in range(n_cores):
+        coarse = rng.uniform(0.1, 0.6, (side, side)).astype(np.float32)
+        large = cv2.resize(coarse, (PICTURE_PX, PICTURE_PX))
+        pictures[f"C{core:06d}"] = np.asarray(large, dtype=np.float32)
+    return pictures
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -96,3 +97,27 @@ def test_every_column_of_every_table_says_what_it_means():
             assert table.schema.field(name).metadata[b"meaning"], (table.name, name)
         assert set(table.key) <= set(table.columns)
         assert table.key
+
+
+def test_logits_of_some_cores_and_of_the_first_psss(tmp_path):
+    values = dict.fromkeys(logits.LOGIT_COLUMNS, np.float32(0.5))
+    for slide in ("S1", "S2"):
+        rows = [
+            {"slide_id": slide, "core_id": f"{slide}_{core}", "pss": pss, **values}
+            for core in "AB"
+            for pss in range(3)
+        ]
+        logits.LOGITS.write(pd.DataFrame(rows), tmp_path / f"{slide}.parquet")
+    paths = [tmp_path / "S1.parquet", tmp_path / "S2.parquet"]
+    assert len(logits.read_logits(paths)) == 12
+    some = logits.read_logits(paths, core_ids=["S2_B", "S1_A", "elsewhere"], n_pss=2)
+    assert some[["core_id", "pss"]].to_numpy().tolist() == [
+        ["S1_A", 0],
+        ["S1_A", 1],
+        ["S2_B", 0],
+        ["S2_B", 1],
+    ]
+    assert some.index.tolist() == [0, 1, 2, 3]
+    none = logits.read_logits(paths, core_ids=[])
+    assert none.columns.tolist() == logits.LOGITS.columns
+    assert none.empty

@@ -22,6 +22,7 @@ if CONFIG.labelled:
         resources:
             **needs(2000, 30, work=rows("logits"), each=need.PSS_LOGITS),
         params:
+            n_pss=CONFIG.inference.n_pss,
             fixed=CONFIG.score.fixed,
             decision=CONFIG.score.decision,
             margin=CONFIG.nk.margin,

@@ -1,11 +1,9 @@
 """Hold the scores of the test cores against their labels."""
 
-import pandas as pd
-
 from her2pyramid.evaluation.evaluate import evaluate_split
 from her2pyramid.steps import step
 from her2pyramid.tables.labels import SPLIT
-from her2pyramid.tables.logits import LOGITS
+from her2pyramid.tables.logits import read_logits
 from her2pyramid.tables.metrics import (
     BY_PATIENT,
     BY_SLIDE,
@@ -18,10 +16,11 @@ from her2pyramid.tables.scores import CORE_SCORES
 
 given, params, out = snakemake.input, snakemake.params, snakemake.output
 with step("evaluate", snakemake.log[0]):
+    test = SPLIT.read(given.test)
     found = evaluate_split(
-        SPLIT.read(given.test),
+        test,
         CORE_SCORES.read(given.scores),
-        pd.concat([LOGITS.read(path) for path in given.logits]),
+        read_logits(given.logits, core_ids=test["core_id"]),
         **params.decision,
         patient_rule=params.patient,
         resamples=params.resamples,

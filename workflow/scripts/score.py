@@ -7,14 +7,14 @@ from her2pyramid.nk.selection import locked
 from her2pyramid.steps import step
 from her2pyramid.stopping import StoppingRule, savings, score_adaptively, tell_savings
 from her2pyramid.tables.cores import CORES
-from her2pyramid.tables.logits import LOGITS
+from her2pyramid.tables.logits import read_logits
 from her2pyramid.tables.nk import SELECTION
 from her2pyramid.tables.scores import ADAPTIVE, CORE_SCORES, PATIENT_SCORES
 
 given, params = snakemake.input, snakemake.params
 with step("score", snakemake.log[0]):
     n, k = locked(SELECTION.read(given.selection)) if given.selection else params.fixed
-    logits = pd.concat([LOGITS.read(path) for path in given.logits])
+    logits = read_logits(given.logits, n_pss=n)
     cores = pd.concat([CORES.read(path) for path in given.cores])
     if params.allowed_risk is None:
         scores = score_cores(logits, cores, n=n, k=k, seed=params.seed, **params.decision)

@@ -1,18 +1,18 @@
 """Lock N and k, by validation cores alone."""
 
-import pandas as pd
-
 from her2pyramid.nk.selection import locked, select
 from her2pyramid.steps import log, step
 from her2pyramid.tables.labels import SPLIT
-from her2pyramid.tables.logits import LOGITS
+from her2pyramid.tables.logits import read_logits
 from her2pyramid.tables.nk import SELECTION
 
 params = snakemake.params
 with step("select_nk", snakemake.log[0]):
+    val = SPLIT.read(snakemake.input.val)
     selection = select(
-        pd.concat([LOGITS.read(path) for path in snakemake.input.logits]),
-        SPLIT.read(snakemake.input.val),
+        read_logits(snakemake.input.logits, core_ids=val["core_id"]),
+        val,
+        n_pss=params.n_pss,
         fixed=params.fixed and tuple(params.fixed),
         margin=params.margin,
         draws=params.draws,

@@ -30,6 +30,11 @@ PICTURE_PX: Final = 160
 HASH_PX: Final = 32
 """Side of the small picture."""
 ORIENTATIONS: Final = 8
+INVERSE: Final = (0, 3, 2, 1, 4, 5, 6, 7)
+"""The orientation that takes each back (see :func:`orient`)."""
+BLOCK_CORES: Final = 256
+"""So many cores are compared with all others at a time, so that memory grows with the cores and not
+with their pairs."""
 PARTNERS: Final = 3
 """Each core is laid on so many others, the most similar by their hashes."""
 LEAST_HASH: Final = 0.4
@@ -281,20 +286,29 @@ def _candidates(points: list[Density]) -> dict[tuple[int, int], int]:
     if len(points) < 2:
         return found
     flat = np.stack([point.ravel() for point in points])
-    best = np.full((len(points), len(points)), -1, dtype=np.float32)
-    which = np.zeros(best.shape, dtype=np.int8)
-    for orientation in range(ORIENTATIONS):
-        turned = np.stack([orient(point, orientation).ravel() for point in points])
-        product = flat @ turned.T
-        better = product > best
-        best[better], which[better] = product[better], orientation
-    np.fill_diagonal(best, -1)
-    partners = np.argsort(-best, axis=1, kind="stable")[:, :PARTNERS]
-    for one, others in enumerate(partners.tolist()):
-        for other in others:
-            if best[one, other] >= LEAST_HASH:
-                pair = (min(one, other), max(one, other))
-                found[pair] = int(which[pair])
+    for first in range(0, len(points), BLOCK_CORES):
+        block = points[first : first + BLOCK_CORES]
+        best = np.full((len(block), len(points)), -1, dtype=np.float32)
+        which = np.zeros(best.shape, dtype=np.int8)
+        for orientation in range(ORIENTATIONS):
+            # Of two pictures either can be turned; here it is the few of the block.
+            turned = np.stack([orient(point, INVERSE[orientation]).ravel() for point in block])
+            product = turned @ flat.T
+            better = product > best
+            np.copyto(best, product, where=better)
+            np.copyto(which, np.int8(orientation), where=better)
+        rows = np.arange(len(block))
+        best[rows, first + rows] = -1
+        for _ in range(PARTNERS):
+            others = best.argmax(axis=1)
+            for row in np.flatnonzero(best[rows, others] >= LEAST_HASH).tolist():
+                one, other = first + row, int(others[row])
+                orientation = int(which[row, other])
+                if one < other:
+                    found[one, other] = orientation
+                else:
+                    found.setdefault((other, one), INVERSE[orientation])
+            best[rows, others] = -1
     return found
 
 

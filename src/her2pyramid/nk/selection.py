@@ -20,6 +20,7 @@ def select(
     logits: pd.DataFrame,
     val: pd.DataFrame,
     *,
+    n_pss: int,
     fixed: Setting | None,
     margin: float,
     confidence: decision.Confidence,
@@ -37,9 +38,11 @@ def select(
     Parameters
     ----------
     logits
-        Columns of `LOGITS`; the same PSSs of every core.
+        Columns of `LOGITS`: all PSSs of the validation cores.
     val
         Columns of `SPLIT`: the validation cores.
+    n_pss
+        PSSs cached of every core.
     fixed
         N and k that the configuration gives; None to choose them.
     margin
@@ -60,7 +63,6 @@ def select(
     Her2PyramidError
         If a validation core lacks PSSs.
     """
-    n_pss = int(logits["pss"].max()) + 1 if len(logits) else 1
     values = decision.pss_logits(logits, val["core_id"], n_pss)
     labels = val["label"].to_numpy(dtype=np.int64)
     found = surface(

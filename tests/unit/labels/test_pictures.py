@@ -106,6 +106,23 @@ def test_three_copies_are_three_pairs_in_order() -> None:
     assert found[["core_a", "core_b"]].to_numpy().tolist() == [["a", "m"], ["a", "z"], ["m", "z"]]
 
 
+def test_blocks_of_cores_find_the_same_pairs(monkeypatch) -> None:
+    """Told is the turn of the second that gives the first, whichever block either is in."""
+    crops = {f"c{i}": core(i) for i in range(7)}
+    crops |= {"d0": np.rot90(crops["c0"]), "a6": np.rot90(crops["c6"], 3)[:, ::-1]}
+    crops |= {"c3b": np.rot90(crops["c3"], 3)}
+    crops = {name: np.ascontiguousarray(crop) for name, crop in crops.items()}
+    whole = pairs(**crops)
+    assert whole[["core_a", "core_b", "turned_deg", "mirrored"]].to_numpy().tolist() == [
+        ["a6", "c6", 270, True],
+        ["c0", "d0", 270, False],
+        ["c3", "c3b", 90, False],
+    ]
+    for block in (1, 3, 4):
+        monkeypatch.setattr(pictures, "BLOCK_CORES", block)
+        pd.testing.assert_frame_equal(pairs(**crops), whole)
+
+
 def table(*rows: tuple[str, str, str, str, str, float, int, bool]) -> pd.DataFrame:
     order = ["core_a", "slide_a", "core_b", "slide_b", "kind", "correlation", "turned_deg"]
     return pd.DataFrame(rows, columns=[*order, "mirrored"])

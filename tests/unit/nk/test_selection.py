@@ -10,7 +10,7 @@ from her2pyramid.nk.selection import locked, select
 from her2pyramid.tables.nk import SELECTION
 from tests.unit.nk.made_up import ranked_logits, tables_of
 
-PROTOCOL = {"confidence": "margin", "aggregation": "max"}
+PROTOCOL = {"confidence": "margin", "aggregation": "max", "n_pss": 4}
 
 
 def cohort(n_val: int, n_other: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -104,7 +104,7 @@ def test_few_cores_choose_nothing():
 
 
 def test_no_core_at_all(tmp_path):
-    logits, val = cohort(0, n_other=5)
+    logits, val = cohort(0)
     found = select(logits, val, fixed=None, margin=0.1, **PROTOCOL)
     assert locked(found) == (4, 5)
     SELECTION.write(found, tmp_path / "selection.parquet")
@@ -116,11 +116,11 @@ def test_no_core_at_all(tmp_path):
 def test_another_aggregation_chooses_for_itself():
     """By the median, the upper of two, k = 3 of 4 is right as well: 0, 0, 1."""
     logits, val = cohort(20)
-    found = select(
-        logits, val, fixed=None, margin=0, confidence="margin", aggregation="median"
-    ).iloc[0]
+    found = select(logits, val, fixed=None, margin=0, **PROTOCOL | {"aggregation": "median"}).iloc[
+        0
+    ]
     assert (found["n"], found["k"]) == (3, 1)
     fixed = select(
-        logits, val, fixed=(4, 3), margin=0, confidence="margin", aggregation="median"
+        logits, val, fixed=(4, 3), margin=0, **PROTOCOL | {"aggregation": "median"}
     ).iloc[0]
     assert fixed["val_accuracy"] == pytest.approx(1)
