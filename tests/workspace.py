@@ -78,13 +78,14 @@ class Workspace:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = ("-m", "snakemake")
     printed: str = ""
 
     def _how(self, arguments: tuple[str, ...]) -> dict[str, Any]:
         path = f"{Path(sys.executable).parent}:{self.environment.get('PATH', os.environ['PATH'])}"
         return {
             "args": [
-                *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+                *(sys.executable, *self.program, "--snakefile", str(ROOT / "Snakefile")),
                 *("--directory", str(self.folder), "--configfile", "config.yaml", *arguments),
             ],
             "cwd": self.folder,

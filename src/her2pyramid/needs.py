@@ -28,7 +28,7 @@ CPU_TRAINING_MB_A_PSS: Final = 1500
 """Of a batch, at `PAPER_PATCH_PX`; a GPU has memory of its own."""
 
 Work = Callable[[Any], float]
-"""How much work a job has, from its `input`; for a file that isn't there yet FileNotFoundError."""
+"""How much work a job has, from its `input`; for a file that isn't there FileNotFoundError."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,19 @@ def needs(
     -------
     dict
         `mem_mb` and `runtime` (minutes) as functions that Snakemake calls: 1, 2, 3 times as much at
-        the first, second, third attempt.
+        the first, second, third attempt. The work of a job whose input isn't here counts nothing:
+        Snakemake asks again when it is made, but where it is in a storage, or made within the same
+        group of jobs, no other answer will ever be had, and an error would leave the whole job
+        without memory and time.
     """
     added = each or Each()
 
     def asked(base: float, more: float) -> Callable[..., int]:
         def resource(wildcards: Any, input: Any, attempt: int) -> int:
-            units = work(input) if work and more else 0.0
+            try:
+                units = work(input) if work and more else 0.0
+            except FileNotFoundError:
+                units = 0.0
             return math.ceil(base + more * units) * attempt
 
         return resource
@@ -122,7 +128,7 @@ def _pss_minutes(gpu: bool, patch_px: int) -> float:
 
 def n_rows(path: str | Path) -> int:
     """The rows of a Parquet file, by its footer alone; 0 if it is damaged."""
-    # Opened by Python: a missing file is then told by its name, for which Snakemake waits.
+    # Opened by Python, for which a missing file and a damaged one are two things.
     with Path(path).open("rb") as file:
         try:
             return int(pq.read_metadata(file).num_rows)

@@ -6,19 +6,28 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.cluster.local_slurm import Slurm, missing_programs, slurm
-from tests.workspace import ROOT, Running, Workspace, assert_same_tables, copy_of, tables
+from tests.workspace import (
+    ROOT,
+    TIMED,
+    Running,
+    Workspace,
+    assert_same_tables,
+    copy_of,
+    tables,
+)
 
 pytestmark = pytest.mark.xdist_group("slurm")
 
 PROFILE = (
     *("--profile", str(ROOT / "profiles" / "slurm")),
     # Without a database of past jobs, which the test's Slurm has not.
-    # After so many seconds, then after 10 more each time: most jobs here take 15.
-    *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "4"),
+    *("--slurm-status-command", "squeue"),
     *("--latency-wait", "10"),
     # As many threads as the local run on two CPU cores has.
     *("--set-threads", "train=2", "cache_logits=1", "crop_cores=1", "--max-threads", "2"),
@@ -41,28 +50,61 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
         yield found
 
 
-@pytest.fixture
-def on_cluster(cluster: Slurm, new_workspace: Callable[[], Workspace]) -> Workspace:
-    workspace = new_workspace()
+def submits_to(workspace: Workspace, cluster: Slurm) -> Workspace:
+    """The same folder, whose Snakemake finds the cluster."""
     workspace.environment |= cluster.environment
+    workspace.program = (str(Path(__file__).with_name("snakemake_often.py")),)
     return workspace
 
 
+@pytest.fixture
+def on_cluster(cluster: Slurm, new_workspace: Callable[[], Workspace]) -> Workspace:
+    return submits_to(new_workspace(), cluster)
+
+
 def test_the_report_and_every_table_are_those_of_a_local_run(
-    on_cluster: Workspace, finished_run: Workspace, cluster: Slurm
+    on_cluster: Workspace, cluster: Slurm, request: pytest.FixtureRequest
 ) -> None:
     on_cluster.configure(accelerator="auto")
-    done = on_cluster.snakemake(*PROFILE)
-    assert done.returncode == 0, done.stdout
+    running = on_cluster.start(*PROFILE)
+    # Made while jobs on the cluster start, which leaves the CPU half idle.
+    finished_run = request.getfixturevalue("finished_run")
+    status, printed = running.end(seconds=480)
+    assert status == 0, printed
     assert (on_cluster.folder / "results" / "report.html").exists()
     assert_same_tables(on_cluster.folder, finished_run.folder)
-    submitted = re.findall(r"SLURM jobid \d+ \(log: \S*/slurm_logs/(\w+)", done.stdout)
-    assert len(submitted) < len(re.findall(r"Finished jobid", done.stdout)) / 1.5, submitted
+    submitted = re.findall(r"SLURM jobid \d+ \(log: \S*/slurm_logs/(\w+)", printed)
+    assert len(submitted) < len(re.findall(r"Finished jobid", printed)) / 1.5, submitted
     jobs = cluster.run(
         "squeue", "--noheader", "--states=all", "--Format=comment:80,tres-per-job:30"
     )
     with_gpu = [line for line in jobs.splitlines() if "gres:gpu:1" in line]
     assert sorted(line.split()[0] for line in with_gpu) == GPU_JOBS, jobs
+
+
+def test_two_nodes_train_as_one_does(
+    finished: Workspace, finished_run: Workspace, cluster: Slurm
+) -> None:
+    finished.configure(accelerator="auto", training={"nodes": 2})
+    submits_to(finished, cluster)
+    # The two nodes are this machine, and their names aren't known to it.
+    finished.environment["MASTER_ADDR"] = "127.0.0.1"
+    done = finished.snakemake(*PROFILE, "--", "results/model/history.parquet")
+    assert done.returncode == 0, done.stdout
+    assert "training in 2 processes" in (finished.folder / "results/logs/train.log").read_text()
+    asked = cluster.run(
+        "squeue", "--noheader", "--states=all", "--Format=comment:40,numnodes:8,tres-per-node:20"
+    )
+    assert ["rule_train", "2", "gres:gpu:1"] in [line.split() for line in asked.splitlines()], asked
+    one, two = (
+        pd.read_parquet(run.folder / "results/model/history.parquet").drop(
+            columns=TIMED["model/history.parquet"]
+        )
+        for run in (finished_run, finished)
+    )
+    # Rounding differs, and grows from epoch to epoch.
+    pd.testing.assert_frame_equal(two.head(1), one.head(1), rtol=1e-3)
+    assert len(two) == len(one)
 
 
 @dataclass
@@ -99,8 +141,7 @@ N_PSS = 1500
 def caching(cluster: Slurm, finished: Workspace) -> Caching:
     finished.configure(inference={"n_pss": N_PSS})
     (finished.folder / TARGET).unlink()
-    finished.environment |= cluster.environment
-    return Caching(finished, cluster)
+    return Caching(submits_to(finished, cluster), cluster)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +200,7 @@ def test_a_lost_node_and_an_orphan_that_goes_on_writing(
         caching.cluster.run("scontrol", "update", f"jobid={job}", "starttime=now")
         running.wait_until(lambda: caching.job()[1] not in ("", node))
         assert caching.job()[0] == job  # the same job, on the other node
-        status, printed = running.end()
+        status, printed = running.end(seconds=300)
     finally:
         caching.cluster.start_node(node)
         caching.cluster.run("scontrol", "update", f"nodename={node}", "state=resume")

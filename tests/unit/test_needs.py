@@ -49,12 +49,11 @@ def test_the_size_of_a_slide(tmp_path):
 
 
 @pytest.mark.parametrize("work", [rows("cores"), gigabytes("cores")])
-def test_a_file_that_is_not_there_yet_is_named(tmp_path, work):
-    """Snakemake then asks again when it is."""
+def test_what_is_not_here_counts_nothing(tmp_path, work):
+    """It is made later, or is in a storage; a job without memory and time would be worse."""
     missing = str(tmp_path / "no.parquet")
-    with pytest.raises(FileNotFoundError) as caught:
-        work(SimpleNamespace(cores=missing))
-    assert str(caught.value.filename) == missing
+    resources = needs(1000, 10, work=work, each=Each(mb=5, minutes=5))
+    assert asked(resources, cores=missing, attempt=2) == {"mem_mb": 2000, "runtime": 20}
 
 
 def test_a_damaged_table_stops_no_start(table):

@@ -88,8 +88,10 @@ USES_GPU = CONFIG.accelerator == "cuda" or (
 GPU_ENV = "../../envs/gpu.yaml" if USES_GPU else CPU_ENV
 N_GPUS = 1 if USES_GPU else 0
 
-# What Snakemake was given; None where a cluster decides, and in a cluster's job.
-CORES = None if workflow.remote_exec else workflow.resource_settings.cores
+# What Snakemake was given; None where a cluster decides (its profile says how many jobs at a time, and
+# may say cores as well), and in a cluster's job.
+ON_CLUSTER = workflow.remote_exec or workflow.resource_settings.nodes is not None
+CORES = None if ON_CLUSTER else workflow.resource_settings.cores
 # On this machine one job has the GPU at a time, unless --resources gpu=2 says otherwise. Not in the
 # profile, since that would bind clusters as well, whatever their own profile says.
 if CORES is not None and "gpu" not in workflow.global_resources:

@@ -94,7 +94,7 @@ if CONFIG.labelled:
             "analysis"
         conda:
             CPU_ENV
-        threads: all_cores()
+        threads: all_cores(8)
         resources:
             **needs(2000, 30, work=rows("logits"), each=need.PSS_LOGITS),
         params:
@@ -131,7 +131,7 @@ if CONFIG.labelled:
             "analysis"
         conda:
             CPU_ENV
-        threads: all_cores()
+        threads: all_cores(8)
         resources:
             **needs(2000, 30, work=rows("logits"), each=need.PSS_LOGITS),
         params:

@@ -4,6 +4,26 @@ TRAINING_MB, TRAINED_CORE = need.training(
     gpu=USES_GPU, patch_px=CONFIG.pss.patch_px, options=CONFIG.training
 )
 
+# On several nodes of a Slurm the step itself calls srun (training/processes.py), in a job of so many.
+SEVERAL_NODES = (
+    dict(
+        nodes=CONFIG.training.nodes,
+        tasks=CONFIG.training.nodes,
+        mpi="srun",
+        # Of each node, and no tasks besides those.
+        **(
+            dict(
+                tasks_per_gpu=0,
+                slurm_extra=f"--gpus-per-node={CONFIG.training.devices}",
+            )
+            if USES_GPU
+            else {}
+        ),
+    )
+    if CONFIG.training.nodes > 1
+    else {}
+)
+
 
 rule train:
     input:
@@ -25,7 +45,8 @@ rule train:
     resources:
         # A job that runs out of time is sent again, and goes on with the epoch it stopped in.
         **needs(TRAINING_MB, 120, work=rows("train", "val"), each=TRAINED_CORE),
-        gpu=N_GPUS * CONFIG.training.devices,
+        **SEVERAL_NODES,
+        gpu=N_GPUS * CONFIG.training.devices * CONFIG.training.nodes,
     params:
         # Not declared as outputs: Snakemake would delete them with a failed job.
         resume=f"{RESULTS}/model/resume",

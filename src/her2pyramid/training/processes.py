@@ -150,8 +150,14 @@ def train_in_processes(job: TrainingJob) -> None:
                 "on other nodes",
                 remedy="run the workflow on a Slurm cluster, or set training.nodes to 1",
             )
-        nodes = str(job.options.nodes)
-        command = [srun, f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", *command]
+        command = [
+            srun,
+            f"--nodes={job.options.nodes}",
+            f"--ntasks={job.options.nodes}",
+            "--ntasks-per-node=1",
+            f"--cpus-per-task={job.threads}",
+            *command,
+        ]
         # The first task runs on this node, so a port that is free here is free there.
         environment["MASTER_PORT"] = str(LightningEnvironment().main_port)
     log.info("training in %d processes", job.options.processes)

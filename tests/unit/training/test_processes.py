@@ -61,7 +61,7 @@ def test_two_nodes_started_by_slurm(cohort, tmp_path, monkeypatch):
     srun.write_text(
         "#!/bin/sh\n"
         'echo "$@" > "$0.asked"\n'
-        "shift 3\n"
+        "shift 4\n"
         'SLURM_NODEID=1 "$@" & other=$!\n'
         'SLURM_NODEID=0 "$@" && wait $other\n'
     )
@@ -74,7 +74,7 @@ def test_two_nodes_started_by_slurm(cohort, tmp_path, monkeypatch):
     train_in_processes(cohort.job(tmp_path / "two", nodes=2, **UNEVEN))
     assert_alike(alone, results(tmp_path / "two"))
     asked = (srun.parent / "srun.asked").read_text()
-    assert asked.startswith("--nodes=2 --ntasks=2 --ntasks-per-node=1 ")
+    assert asked.startswith("--nodes=2 --ntasks=2 --ntasks-per-node=1 --cpus-per-task=1 ")
 
 
 @pytest.mark.slow
