@@ -17,17 +17,19 @@ from her2pyramid.upkeep.clean import clean, removable
 from her2pyramid.upkeep.status import by_step, on_disk, size_name, told
 from her2pyramid.upkeep.summary import SnakemakeError, output_files, snakemake
 
-TARGETS: Final = ("all", "onnx", "ablations", "propose_splits")
+TARGETS: Final = ("all", "labels", "onnx", "ablations", "propose_splits")
 """Together they make everything that the workflow can make."""
 LOCKS: Final = Path(".snakemake/locks")
+ELSEWHERE: Final = ("--directory", "-d")
+"""Paths would be told from there, and removed here."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """List, ask, remove; 1 if nothing was removed."""
     given = [argument for argument in arguments if argument != "--yes"]
-    if any(LOCKS.glob("*.lock")):
-        print("Snakemake runs here, or was killed: start it once more before.", file=sys.stderr)
-        return 1
+    if any(argument.split("=")[0] in ELSEWHERE for argument in given):
+        raise SystemExit("Start it in the folder itself, without --directory.")
+    check_unlocked()
     try:
         known = snakemake("--list-rules", "--cores", "1", *given).split()
         targets = [target for target in TARGETS if target in known]
@@ -50,9 +52,19 @@ def main(arguments: Sequence[str]) -> int:
             return 1
         if input(question).strip().lower() not in ("y", "yes"):
             return 1
+    check_unlocked()  # again: the answer may have taken a while
     clean(paths, results)
+    left = [path for path in paths if path.exists()]
+    if left:
+        raise SystemExit(f"These could not be removed: {', '.join(map(str, left))}")
     print(f"Removed {n_files:,} files ({size_name(size)}).")
     return 0
+
+
+def check_unlocked() -> None:
+    """Stop if Snakemake has locked the folder."""
+    if any(LOCKS.glob("*.lock")):
+        raise SystemExit("Snakemake runs here, or was killed: start it once more before.")
 
 
 if __name__ == "__main__":

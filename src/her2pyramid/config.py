@@ -27,6 +27,7 @@ from her2pyramid.nk.grid import PROTOCOL, grid
 from her2pyramid.options import InferenceOptions, ModelOptions, TrainingOptions
 from her2pyramid.pss import PssSpec
 from her2pyramid.shards import Codec
+from her2pyramid.urls import is_url
 
 CHOSEN: Final = "validation"
 """N and k that are chosen on the validation cores."""
@@ -265,6 +266,39 @@ class Nk(Section):
         int,
         Field(ge=2, description="draws for aggregations that no exact law serves, on the surface"),
     ] = 50
+
+
+def check_results_dir(results_dir: str, *folders: Path) -> None:
+    """Refuse results in a place that holds other things: steps empty folders that are theirs.
+
+    Parameters
+    ----------
+    results_dir
+        Where the results are to go.
+    folders
+        The project's folder, and the one in which Snakemake runs.
+
+    Raises
+    ------
+    Her2PyramidError
+        If one of them is the folder of the results or lies in it, or it is a URL.
+    """
+    if is_url(results_dir):
+        raise Her2PyramidError(
+            f"results_dir is a URL, {results_dir}",
+            where="the configuration",
+            remedy="name a folder; results go to a storage by Snakemake's own options "
+            "(docs/cluster.md)",
+        )
+    results = Path(results_dir).resolve()
+    for folder in folders:
+        if folder.resolve().is_relative_to(results):
+            raise Her2PyramidError(
+                f"results_dir is {results_dir}, which holds {folder.resolve()}: steps would remove "
+                "what isn't theirs",
+                where="the configuration",
+                remedy="name a folder for results alone, such as results_dir: results",
+            )
 
 
 def _read_files(value: Any) -> Any:

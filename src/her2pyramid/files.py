@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -16,6 +16,8 @@ from her2pyramid.errors import Her2PyramidError
 
 ROOM_BYTES: Final = 64 * 1024
 """A disk with less room than this is full: no output is smaller than a few such blocks."""
+RENAMES: Final = 100
+"""Times that a folder is put in place before another writer is too busy."""
 
 
 @contextmanager
@@ -36,14 +38,7 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     temporary = target.parent / f".{uuid4().hex[:12]}.{target.name}"
     try:
         yield temporary
-        if target.is_dir():
-            # A folder can't be replaced in one step: move the old one aside first.
-            aside = target.parent / f".{uuid4().hex[:12]}.old"
-            target.replace(aside)
-            temporary.replace(target)
-            shutil.rmtree(aside)
-        else:
-            temporary.replace(target)
+        _put(temporary, target)
     except Her2PyramidError:
         raise
     except Exception as error:
@@ -52,6 +47,38 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
         raise
     finally:
         remove(temporary)
+
+
+def _put(temporary: Path, target: Path) -> None:
+    """Rename to a target that may be there, and that another process may put there meanwhile.
+
+    That happens where a node of a cluster is given up for lost, and its job, sent to another node,
+    goes on there as well.
+    """
+    if not temporary.is_dir():
+        temporary.replace(target)
+        return
+    # A folder replaces none but an empty one: move the old one aside first.
+    for _ in range(RENAMES):
+        aside = target.parent / f".{uuid4().hex[:12]}.old"
+        with suppress(FileNotFoundError):
+            target.rename(aside)
+        try:
+            temporary.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                with suppress(OSError):
+                    aside.rename(target)
+                raise
+        else:
+            return
+        finally:
+            remove(aside)
+    raise Her2PyramidError(
+        "another process writes this folder again and again",
+        where=target,
+        remedy="does another run write the same results? Stop one of the two, and run again",
+    )
 
 
 def _is_full(error: Exception, folder: Path) -> bool:

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.limits import check_file_size
 
 Identifier = Annotated[
     str,
@@ -46,13 +47,30 @@ OptionalLength = Annotated[
 ]
 
 
-def _below_base(path: str | None) -> str | None:
-    """A table's paths stay below the folder that they are relative to; links there may lead out."""
-    if path is not None and (
+def _stays_below(path: str | None) -> bool:
+    """Whether a path stays below the folder that it is relative to; links there may lead out."""
+    return path is None or not (
         PurePosixPath(path).is_absolute()
         or PureWindowsPath(path).anchor
         or ".." in PurePosixPath(path.replace("\\", "/")).parts
-    ):
+    )
+
+
+def below_table(path: str) -> str:
+    """Check a path that is relative to the table in which it stands.
+
+    Raises
+    ------
+    ValueError
+        If it leads elsewhere.
+    """
+    if not _stays_below(path):
+        raise ValueError("the path leaves the table's folder: paths are relative to it")
+    return path
+
+
+def _below_base(path: str | None) -> str | None:
+    if not _stays_below(path):
         raise ValueError(
             "the path leaves data_dir: paths are relative to it; set data_dir to the folder that "
             "holds all files, or put a link to other folders there"
@@ -63,7 +81,7 @@ def _below_base(path: str | None) -> str | None:
 class Row(BaseModel):
     """A row of a table that a user wrote: unknown columns are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     _line: int = PrivateAttr(default=0)
 
     @property
@@ -204,6 +222,7 @@ def read_rows(path: str | Path, model: type[R]) -> list[R]:
     rows: list[R] = []
     problems: list[str] = []
     try:
+        check_file_size(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(
                 file,

@@ -132,7 +132,7 @@ def n_rows(path: str | Path) -> int:
     with Path(path).open("rb") as file:
         try:
             return int(pq.read_metadata(file).num_rows)
-        except pa.ArrowException:
+        except (pa.ArrowException, OSError):
             return 0  # the job that reads it will tell what is wrong
 
 

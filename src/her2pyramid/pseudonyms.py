@@ -15,6 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
 from her2pyramid.inputs import MapRow, read_splits
@@ -80,6 +83,33 @@ def pinned_patients(table: str | Path | None, key_file: str | Path | None) -> di
                 "leading zeros are one patient's",
             )
     return pinned
+
+
+def check_remembered(folder: Path) -> None:
+    """Refuse to go on where an earlier run, without pseudonyms, remembered patients' own ids.
+
+    Parameters
+    ----------
+    folder
+        Labels and scores of earlier reports (:mod:`her2pyramid.evaluation.relabelling`).
+
+    Raises
+    ------
+    Her2PyramidError
+        Naming the first such file.
+    """
+    for path in sorted(folder.glob("[0-9]*.parquet")):
+        try:
+            ids = pq.read_table(path, columns=["patient_id"])["patient_id"].to_pylist()
+        except (pa.ArrowException, OSError, KeyError):
+            continue
+        if not all(PSEUDONYM.fullmatch(name) for name in ids if name):
+            raise Her2PyramidError(
+                "an earlier run without pseudonyms remembered labels by the patients' own ids",
+                where=path,
+                remedy=f"set results_dir to a new folder; or delete {folder}, and look for what "
+                "else names patients (docs/safety.md)",
+            )
 
 
 def make_key(path: Path) -> None:

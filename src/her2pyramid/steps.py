@@ -54,6 +54,8 @@ def step(name: str, log_file: str | Path) -> Iterator[None]:
         The step's log file.
     """
     Path(log_file).parent.mkdir(parents=True, exist_ok=True)
+    # A file of its own: the job of a lost node may still write to the old one.
+    Path(log_file).unlink(missing_ok=True)
     to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8", errors="backslashreplace")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)

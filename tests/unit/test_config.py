@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from pydantic import BaseModel
 
 from her2pyramid import config as configuration
-from her2pyramid.config import Config, load
+from her2pyramid.config import Config, check_results_dir, load
 from her2pyramid.errors import Her2PyramidError
 from tests.conftest import ROOT
 
@@ -205,3 +207,22 @@ def test_no_other_word_for_adaptive(adaptive):
 
 def test_adaptive_drawing_needs_an_order_of_ties():
     assert any("ties" in p for p in refusal(score={"adaptive": "exact", "ties": "random"}))
+
+
+@pytest.mark.parametrize("results", [".", "..", "project/..", "project"])
+def test_results_that_would_lie_over_the_project_are_refused(tmp_path, monkeypatch, results):
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Her2PyramidError, match="would remove what isn't theirs"):
+        check_results_dir(results, tmp_path, tmp_path / "project")
+
+
+def test_results_beside_and_below_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for results in ("results", "results/one", "../elsewhere", str(tmp_path / "results")):
+        check_results_dir(results, tmp_path, tmp_path)
+
+
+def test_results_are_no_url():
+    with pytest.raises(Her2PyramidError, match="is a URL"):
+        check_results_dir("s3://bucket/results", Path())

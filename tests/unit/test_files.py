@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import logging
+import multiprocessing
 import pickle
+import time
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -134,3 +137,48 @@ def test_an_unexpected_error_keeps_its_traceback(tmp_path):
     with pytest.raises(ZeroDivisionError), step("x", tmp_path / "s.log"):
         raise ZeroDivisionError
     assert "Traceback" in (tmp_path / "s.log").read_text()
+
+
+def put_again_and_again(target, name, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with atomic_path(target) as folder:
+            folder.mkdir()
+            for i in range(3):
+                (folder / f"{i}.txt").write_text(name)
+
+
+def test_two_processes_that_write_one_folder(tmp_path):
+    """As where the job of a lost node goes on beside its successor."""
+    target = tmp_path / "S1.zarr"
+    context = multiprocessing.get_context("spawn")
+    both = [
+        context.Process(target=put_again_and_again, args=(target, name, 1.5)) for name in ("a", "b")
+    ]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    assert list(tmp_path.iterdir()) == [target]
+    assert len({(target / f"{i}.txt").read_text() for i in range(3)}) == 1
+
+
+def test_what_was_there_stays_if_the_new_folder_cannot_be_put_there(tmp_path, monkeypatch):
+    target = tmp_path / "S1.zarr"
+    target.mkdir()
+    (target / "old.txt").touch()
+    rename = Path.rename
+
+    def no_room(path, other):
+        if other == target and not (path / "old.txt").exists():
+            raise OSError(errno.EIO, "input/output error")
+        return rename(path, other)
+
+    monkeypatch.setattr(Path, "rename", no_room)
+    with pytest.raises(OSError, match="input/output"), atomic_path(target) as folder:
+        folder.mkdir()
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == [
+        "S1.zarr",
+        "S1.zarr/old.txt",
+    ]

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 
-import psutil
 import pytest
 
 from her2pyramid.locks import LOCKS, OWNER_FILE, note_owner, release_dead_lock
@@ -52,12 +51,27 @@ def test_a_run_whose_process_is_gone_loses_it(locked):
 
 
 def test_another_process_may_have_got_its_id(locked):
-    change(locked, started=psutil.Process().create_time() - 100)
+    change(locked, started="1")
     assert release_dead_lock(locked)
 
 
-def test_what_runs_on_another_machine_is_not_known(locked):
-    change(locked, pid=gone(), host="another")
+def test_the_machine_was_started_anew(locked, monkeypatch, tmp_path):
+    monkeypatch.setattr("her2pyramid.locks.MACHINE", tmp_path / "machine")
+    (tmp_path / "machine").write_text("0123\n")
+    change(locked, machine="0123", boot="an earlier one")
+    assert release_dead_lock(locked)
+
+
+def test_a_machine_that_does_not_say_which_it_is(locked, monkeypatch, tmp_path):
+    monkeypatch.setattr("her2pyramid.locks.MACHINE", tmp_path / "none")
+    change(locked, machine="", boot="an earlier one")
+    assert not release_dead_lock(locked)
+
+
+@pytest.mark.parametrize("place", ["host", "machine", "processes"])
+def test_what_runs_elsewhere_is_not_known(locked, place):
+    """On another machine, or in a container."""
+    change(locked, pid=gone(), **{place: "another"})
     assert not release_dead_lock(locked)
     assert locks(locked) == 2
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import stat
 
+import pandas as pd
 import pytest
 
 from her2pyramid.errors import Her2PyramidError
@@ -14,6 +15,7 @@ from her2pyramid.labels.leaks import check_patient_ids
 from her2pyramid.pseudonyms import (
     PSEUDONYM,
     anonymised,
+    check_remembered,
     make_key,
     pinned_patients,
     pseudonym,
@@ -98,3 +100,17 @@ def test_a_patient_pinned_twice_under_two_spellings(tmp_path, key_file):
     table.write_text("patient_id,split\nP-7,train\np 7,test\n")
     with pytest.raises(Her2PyramidError, match=r"row 3: patient 'p 7' is pinned to another"):
         pinned_patients(table, key_file)
+
+
+def test_ids_that_an_earlier_run_remembered_are_found(tmp_path):
+    folder = tmp_path / "relabelling"
+    check_remembered(folder)  # there is none
+    folder.mkdir()
+    (folder / "0001.parquet").write_text("damaged")
+    names = [pseudonym("P-7", KEY), None]
+    pd.DataFrame({"patient_id": names}).to_parquet(folder / "0002.parquet")
+    check_remembered(folder)
+    pd.DataFrame({"patient_id": [*names, "P-7"]}).to_parquet(folder / "0003.parquet")
+    with pytest.raises(Her2PyramidError, match=r"0003\.parquet") as caught:
+        check_remembered(folder)
+    assert "P-7" not in str(caught.value)

@@ -18,7 +18,7 @@ from her2pyramid.fingerprint import file_fingerprint, fingerprint
 from her2pyramid import needs as need
 from her2pyramid.locks import note_owner, release_dead_lock
 from her2pyramid.needs import gigabytes, needs, rows
-from her2pyramid.pseudonyms import make_key, read_key
+from her2pyramid.pseudonyms import check_remembered, make_key, read_key
 from her2pyramid.provenance.run import given_files, note_start, workflow_digest
 from her2pyramid.slides.opening import slide_inputs
 from her2pyramid.urls import is_url, join_path
@@ -53,6 +53,9 @@ CONFIG = read_or_stop(
 validate(config, "../schemas/config.schema.yaml", set_default=False)
 
 RESULTS = CONFIG.results_dir
+read_or_stop(
+    configuration.check_results_dir, RESULTS, Path.cwd(), Path(workflow.basedir)
+)
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 FIGURES = f"{RESULTS}/figures"
@@ -74,6 +77,7 @@ PSEUDONYM_KEY = CONFIG.anonymise_key if CONFIG.anonymise else None
 if PSEUDONYM_KEY and workflow.is_main_process:
     read_or_stop(make_key, Path(PSEUDONYM_KEY))
     read_or_stop(read_key, PSEUDONYM_KEY)
+    read_or_stop(check_remembered, Path(RESULTS) / "relabelling")
 
 # Given weights skip training.
 TRAINS = CONFIG.model.weights is None

@@ -175,13 +175,14 @@ def _features(path: Path) -> Iterator[Any]:
 
 
 def _text(path: Path) -> str:
-    head = path.open("rb").read(4)
+    check_file_size(path)
+    with path.open("rb") as file:
+        head = file.read(4)
     if head.startswith(b"\x1f\x8b"):
         return gunzip(path).decode("utf-8-sig")
     if head == b"PK\x03\x04":
         (content,) = unzip(path).values()
         return content.decode("utf-8-sig")
-    check_file_size(path)
     return path.read_text(encoding="utf-8-sig")
 
 
@@ -190,6 +191,8 @@ def _stated(feature: Any, place: int, slide_id: str) -> StatedCore:
     if geometry["type"] != "Polygon" or len(geometry["coordinates"]) != 1:
         raise ValueError(f"a {geometry['type']} with or without holes is no circle")
     ring = np.array(geometry["coordinates"][0], dtype=np.float64)[:, :2]
+    if not np.isfinite(ring).all():
+        raise ValueError("its outline has points that are no numbers")
     (left, top), (right, bottom) = ring.min(axis=0), ring.max(axis=0)
     width, height = right - left, bottom - top
     if min(width, height) <= 0 or max(width, height) > MOST_OBLONG * min(width, height):
@@ -206,7 +209,7 @@ def _stated(feature: Any, place: int, slide_id: str) -> StatedCore:
     if "detected" in metadata:
         detected = np.array(metadata["detected"].split(), dtype=np.float64)
         if np.abs(detected - (x, y, radius)).max() <= UNMOVED_PX:
-            x, y, radius = (float(value) for value in detected)
+            x, y, radius = map(float, detected)
             origin, confidence = metadata["origin"], float(metadata["confidence"])
     return StatedCore(
         place=f"feature {place}",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -26,12 +27,17 @@ from her2pyramid.files import atomic_path
 from her2pyramid.inputs import CorrectionRow, MapRow
 from her2pyramid.pseudonyms import anonymised
 from her2pyramid.slides.opening import open_slide, resolve_mpp
-from her2pyramid.slides.pictures import PictureSheet
+from her2pyramid.slides.pictures import PictureSheet, picture_cores
 from her2pyramid.slides.slide import Slide
 from her2pyramid.tables.cores import CORES, UNREADABLE, told
 from her2pyramid.tma_map.reading import read_core_list, read_tma_map
 
 log = logging.getLogger("her2pyramid")
+
+MOST_RADIUS_UM: Final = 5000.0
+"""Of a core: the largest biopsies are 5 mm across."""
+WITHHELD: Final = "a table is wrong: the log of detect_cores says how, and may name patients"
+"""Why a slide is left out, where patients have pseudonyms."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,7 @@ def dearray_slide(
                 where=error.where,
                 remedy=f"{error.remedy}. The picture to look at is {outputs.problem}",
             ) from error
+        _check_radii(found.cores, mpp=mpp, slide_id=slide_id)
         glass = glass_colour(overview)
         looks = look_at_cores(slide, found.cores, mpp=mpp, glass=glass, slide_id=slide_id)
     cores = with_looks(found.cores, looks)
@@ -150,12 +157,19 @@ def _told(
                 where=files.cores,
                 remedy="leave the column cores of slides.tsv empty for this slide",
             )
-        places = {core.core_id: slide.cell(n) for n, core in enumerate(slide.cores)}
-        positions = {name: (row_label(row), col + 1) for name, (row, col) in places.items()}
-        tma_map = read_core_list(files.tma_map, slide_id, positions, files.patients)
+        tma_map = _map_of(files, slide_id)
         return tma_map, _pictured(slide, tma_map)
-    tma_map = read_tma_map(files.tma_map, slide_id, files.patients)
+    tma_map = _map_of(files, slide_id)
     return tma_map, read_stated_cores(files.cores, slide_id) if files.cores else None
+
+
+def _map_of(files: Files, slide_id: str) -> list[MapRow]:
+    """A slide's map; that of a set of pictures needn't say where they lie."""
+    pictured = picture_cores(Path(files.slide))
+    if not pictured:
+        return read_tma_map(files.tma_map, slide_id, files.patients)
+    positions = {name: (row_label(row), col + 1) for name, (row, col) in pictured.items()}
+    return read_core_list(files.tma_map, slide_id, positions, files.patients)
 
 
 def _pictured(slide: PictureSheet, tma_map: Sequence[MapRow]) -> list[StatedCore]:
@@ -203,9 +217,11 @@ def leave_slide_out(
         If the map can't be read either: whose cores are missing is then unknown.
     """
     log.warning("slide %s is left out: %s", slide_id, error)
-    tma_map = read_tma_map(files.tma_map, slide_id, files.patients)
+    tma_map = _map_of(files, slide_id)
     if pseudonym_key is not None:
         tma_map = anonymised(tma_map, pseudonym_key)
+        if error.where != str(files.slide):
+            error = Her2PyramidError(WITHHELD, remedy="look there, and run again")
     cores = pd.DataFrame(
         [
             {
@@ -232,6 +248,21 @@ def leave_slide_out(
     with atomic_path(outputs.csv) as temporary:
         cores[CORES.columns].drop(columns="problem").to_csv(temporary, index=False)
     CORES.write(cores, outputs.cores)
+
+
+def _check_radii(cores: pd.DataFrame, *, mpp: float, slide_id: str) -> None:
+    """Refuse circles that are no cores, before pictures of their size are held in memory."""
+    wrong = cores[cores["radius"] * mpp > MOST_RADIUS_UM]
+    if len(wrong):
+        raise Her2PyramidError(
+            [
+                f"core {row['row']}{row['col']}: a radius of {row['radius']:,.0f} pixels is "
+                f"{row['radius'] * mpp / 1000:,.1f} mm"
+                for row in wrong.to_dict("records")
+            ],
+            where=f"the stated or corrected cores of slide {slide_id}",
+            remedy="state radii in pixels of the full resolution; is the slide's mpp right?",
+        )
 
 
 def with_looks(cores: pd.DataFrame, looks: Sequence[Look]) -> pd.DataFrame:

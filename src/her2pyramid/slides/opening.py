@@ -60,7 +60,8 @@ def open_slide(path: str | Path) -> Slide:
                 break
         else:
             try:
-                check_slide(path, *slide.size)
+                for size in slide.level_sizes:
+                    check_slide(path, *size)
             except Her2PyramidError:
                 slide.close()
                 raise
@@ -103,13 +104,17 @@ def slide_inputs(path: str | Path) -> list[Path]:
     Returns
     -------
     The metadata files of an OME-Zarr folder, which are written anew with the image; the files of
-    a DICOM folder; the pictures of a folder or table of them; of anything else the path itself.
+    a DICOM folder; the pictures of a folder or table of them; of anything else, and of what can't
+    be read, the path itself: the step that opens it tells why, and other slides go on.
     """
     path = Path(path)
-    if path.is_dir():
-        return zarr_metadata_files(path) or dicom_files(path) or picture_files(path) or [path]
-    if path.is_file() and is_picture_table(path):
-        return table_files(path)
+    try:
+        if path.is_dir():
+            return zarr_metadata_files(path) or dicom_files(path) or picture_files(path) or [path]
+        if path.is_file() and is_picture_table(path):
+            return table_files(path)
+    except (Her2PyramidError, OSError, ValueError, KeyError, TypeError):
+        pass
     return [path]
 
 

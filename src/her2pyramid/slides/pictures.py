@@ -6,16 +6,16 @@ import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.inputs import Identifier, Row, duplicates, read_rows
+from her2pyramid.inputs import Identifier, Row, below_table, duplicates, read_rows
 from her2pyramid.limits import check_picture, picture_too_large
 from her2pyramid.slides.kinds import in_words, no_rgb_slide
 from her2pyramid.slides.slide import BACKGROUND, Slide
@@ -37,7 +37,11 @@ class PictureRow(Row):
     """A row of a table of core pictures."""
 
     core_id: Identifier
-    path: str = Field(min_length=1, description="picture, relative to the table")
+    path: Annotated[
+        str,
+        Field(min_length=1, description="picture, relative to the table"),
+        AfterValidator(below_table),
+    ]
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class PictureSheet(Slide):
         sizes = [_size(picture) for _, picture in pictures]
         widest = max(max(size) for size in sizes)
         self._cell_px = math.ceil(CELL * widest / COARSE) * COARSE
-        self.n_cols = math.ceil(math.sqrt(len(pictures)))
+        self.n_cols = _columns(len(pictures))
         self.cores = [
             PlacedCore(core_id, picture, *self._corner(place, width, height), width, height)
             for place, ((core_id, picture), (width, height)) in enumerate(
@@ -156,9 +160,25 @@ def is_picture_table(path: Path) -> bool:
     return {"core_id", "path"} <= set(names)
 
 
+def picture_cores(path: Path) -> dict[str, tuple[int, int]]:
+    """The cores of a folder or table of pictures, and their cells on the sheet; {} if it is none.
+
+    No picture is opened.
+    """
+    if not (picture_files(path) if path.is_dir() else path.is_file() and is_picture_table(path)):
+        return {}
+    names = sorted(name for name, _ in _pictures(path))
+    return {name: divmod(place, _columns(len(names))) for place, name in enumerate(names)}
+
+
 def table_files(path: Path) -> list[Path]:
     """A table of core pictures and the pictures that it names."""
     return [path, *(picture for _, picture in _pictures(path))]
+
+
+def _columns(n_pictures: int) -> int:
+    """Columns of the sheet."""
+    return math.ceil(math.sqrt(n_pictures))
 
 
 def _is_picture(path: Path) -> bool:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from her2pyramid.dearray.align import row_label
 from her2pyramid.inputs import Identifier
-from her2pyramid.sheets.sheet import Place, Sheet, printable
+from her2pyramid.sheets.sheet import Place, Sheet
 from her2pyramid.tma_map.cells import parse_label, says_empty
 from her2pyramid.tma_map.drafts import Draft, core_id_of
 from her2pyramid.tma_map.headers import Headers, find_headers
@@ -88,14 +88,14 @@ def read_layout(sheet: Sheet) -> list[Spot]:
     problems += [trouble for place in array if (trouble := sheet.trouble(place))]
     if problems:
         raise sheet.refusal(list(dict.fromkeys(problems)), remedy=f"{REMEDY}, {LABELS}")
+    # By their cells: a note may say who somebody is, and this goes into the results' logs.
     passed = [
-        text
-        for place, text in sorted(whole.cells.items())
+        whole.cell_name(place)
+        for place in sorted(whole.cells)
         if place not in array and place[0] != headers.row and place[1] != headers.column
     ]
     if passed:
-        notes = ", ".join(map(printable, passed))
-        log.info("%s: passed over as titles and notes: %s", sheet.path.name, notes)
+        log.info("%s: passed over as titles and notes: %s", sheet.path.name, ", ".join(passed))
     return [
         Spot(place, rows[place[0]], cols[place[1]], text)
         for place, text in sorted(array.items())

@@ -94,9 +94,14 @@ def train(job: TrainingJob) -> None:
     progress = _start(fabric, job)
     checkpoint = job.resume / key / "last.ckpt"
     best_weights = job.resume / key / "best.safetensors"
-    if checkpoint.exists():
-        progress.restore(fabric, checkpoint)
-        log.info("going on after epoch %d, from %s", len(progress.rows), checkpoint)
+    if checkpoint.exists() and best_weights.exists():
+        try:
+            progress.restore(fabric, checkpoint)
+        except Her2PyramidError as error:
+            log.warning("%s", error)
+            progress = _start(fabric, job)
+        else:
+            log.info("going on after epoch %d, from %s", len(progress.rows), checkpoint)
 
     facts = {"seed": str(job.seed), "train_cores": str(len(train_cores)), "run": key}
     with ExitStack() as stack:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -29,6 +31,9 @@ from her2pyramid.training.job import TrainingJob
 log = logging.getLogger("her2pyramid")
 
 T = TypeVar("T")
+
+STOP_S: Final = 5.0
+"""Given to processes to end by themselves."""
 
 
 def fabric_of(job: TrainingJob, *, loggers: Any) -> Fabric:
@@ -162,16 +167,35 @@ def train_in_processes(job: TrainingJob) -> None:
         environment["MASTER_PORT"] = str(LightningEnvironment().main_port)
     log.info("training in %d processes", job.options.processes)
     with subprocess.Popen(  # noqa: S603
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            log.info("%s", line.rstrip())
+        try:
+            for line in process.stdout:
+                log.info("%s", line.rstrip())
+        except BaseException:
+            # Stopped: else the processes would train on, and write.
+            _stop_all(process)
+            raise
     if process.returncode:
         raise Her2PyramidError(
             f"a process of training ended with {process.returncode}; what it said stands above",
             remedy="mend that and run again: training goes on after its last whole epoch",
         )
+
+
+def _stop_all(process: subprocess.Popen[str]) -> None:
+    """Stop a process and all that it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S)
 
 
 def join_node() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle  # for the name of an error
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path
 from her2pyramid.model import PyramidNet
 
@@ -65,8 +67,21 @@ class Progress:
             torch.save(state, temporary)
 
     def restore(self, fabric: Fabric, path: Path) -> None:
-        """Take up the state of training that :meth:`save` wrote."""
-        state = torch.load(path, map_location=fabric.device, weights_only=True)
+        """Take up the state of training that :meth:`save` wrote.
+
+        Raises
+        ------
+        Her2PyramidError
+            If the file is damaged, as a machine that lost its power leaves it.
+        """
+        try:
+            state = torch.load(path, map_location=fabric.device, weights_only=True)
+        except (EOFError, RuntimeError, OSError, pickle.UnpicklingError) as error:
+            raise Her2PyramidError(
+                f"the state of training can't be read: {error}",
+                where=path,
+                remedy="nothing: training begins anew",
+            ) from error
         self.net.load_state_dict(state["net"])
         self.optimizer.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from her2pyramid.files import remove
-from her2pyramid.upkeep.summary import OutputFile
+from her2pyramid.upkeep.summary import NO_JOB, OutputFile
 
 UNOWNED: Final = (
     "logs",
@@ -30,7 +30,8 @@ def removable(outputs: Iterable[OutputFile], results: Path, working: Path) -> li
     """What there is of the things that a run can make again.
 
     Not among them: the record of runs (run.json), what earlier labels were (relabelling), and
-    whatever else somebody has put there.
+    whatever else somebody has put there; also in the place of an output, such as slides of one's
+    own where the configuration has a demo that never ran.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def removable(outputs: Iterable[OutputFile], results: Path, working: Path) -> li
     working
         The folder in which Snakemake runs.
     """
-    found = [output.path for output in outputs if output.path.exists()]
+    found = [output.path for output in outputs if output.job != NO_JOB and output.path.exists()]
     found += [path for pattern in UNOWNED for path in results.glob(pattern)]
     found += [working / name for name in RECORDS if (working / name).is_dir()]
     owned = [path for path in found if path.is_dir()]
@@ -49,14 +50,16 @@ def removable(outputs: Iterable[OutputFile], results: Path, working: Path) -> li
 
 
 def clean(paths: Iterable[Path], results: Path) -> None:
-    """Remove files and folders, and then the folders of the results that are empty."""
+    """Remove files and folders, and then those folders around them that are empty, results too."""
+    around: set[Path] = set()
     for path in paths:
         remove(path)
-    for folder in sorted(results.rglob("*"), reverse=True):
-        if folder.is_dir() and not any(folder.iterdir()):
+        around.update(
+            folder for folder in path.parents if folder == results or folder.is_relative_to(results)
+        )
+    for folder in sorted(around, reverse=True):
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
             folder.rmdir()
-    if results.is_dir() and not any(results.iterdir()):
-        results.rmdir()
 
 
 def _half_written(folder: Path) -> Iterator[Path]:

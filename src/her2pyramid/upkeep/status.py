@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -53,8 +54,12 @@ def by_step(outputs: Iterable[OutputFile]) -> list[StepUse]:
 
 def on_disk(path: Path) -> tuple[int, int]:
     """How many files a path holds, and their bytes; (0, 0) if there is nothing."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return len(files), sum(file.stat().st_size for file in files)
+    sizes = []
+    for file in [path, *path.rglob("*")]:
+        with suppress(FileNotFoundError):  # a run may rename it meanwhile
+            if file.is_file():
+                sizes.append(file.stat().st_size)
+    return len(sizes), sum(sizes)
 
 
 def told(steps: Sequence[StepUse], others: Sequence[StepUse] = ()) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 PENDING: Final = "update pending"
+NO_JOB: Final = "-"
 
 
 class SnakemakeError(Exception):
@@ -28,7 +29,8 @@ class OutputFile:
     rule
         The rule.
     job
-        The log of the job that makes it: the same for all files of one job.
+        The log of the job that made it: the same for all files of one job; `NO_JOB` if Snakemake
+        has no record of it.
     status
         "ok", or why it is to be made anew.
     pending

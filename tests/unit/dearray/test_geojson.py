@@ -28,6 +28,19 @@ from tests.unit.dearray.stated_cores import (
     table,
 )
 
+
+def test_points_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    for value in ("NaN", "Infinity"):
+        ring = f"[[0,0],[{value},0],[9,9],[0,9],[0,0]]"
+        path = tmp_path / "cores.geojson"
+        path.write_text(
+            '{"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": '
+            f'{{"type": "Polygon", "coordinates": [{ring}]}}, "properties": {{}}}}]}}'
+        )
+        with pytest.raises(Her2PyramidError, match="no numbers"):
+            read_geojson(path, "S1")
+
+
 # --- what is written -------------------------------------------------------------------------
 
 

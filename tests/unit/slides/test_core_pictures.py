@@ -13,7 +13,7 @@ import tifffile
 from her2pyramid.cores import CoreStore, crop_cores, read_manifest
 from her2pyramid.dearray import contrast
 from her2pyramid.dearray.detect import Files
-from her2pyramid.dearray.slide import Outputs, dearray_slide
+from her2pyramid.dearray.slide import Outputs, dearray_slide, leave_slide_out
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.slides import pictures as pictures_module
 from her2pyramid.slides.opening import open_slide, slide_inputs
@@ -108,6 +108,58 @@ def test_a_table_of_pictures(folder: Path, tmp_path: Path) -> None:
         assert isinstance(sheet, PictureSheet)
         assert [core.core_id for core in sheet.cores] == ["A", "B"]
     assert slide_inputs(table) == [table, folder / "K2.png", folder / "K10.tif"]
+
+
+@pytest.mark.parametrize("path", ["../out.png", "/etc/out.png", "a/../../out.png", "C:\\\\out.png"])
+def test_a_table_s_pictures_lie_beside_it(tmp_path: Path, path: str) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    write_png(tmp_path / "out.png", PICTURES["K1"])
+    table = write_map(inside / "pictures.csv", f"core_id,path\nA,{path}\n")
+    with pytest.raises(Her2PyramidError, match="leaves the table's folder"):
+        open_slide(table)
+
+
+def test_what_cannot_be_read_is_watched_itself_and_stops_no_start(tmp_path: Path) -> None:
+    table = write_map(tmp_path / "pictures.csv", "core_id,path\nA,none.png\n")
+    assert slide_inputs(table) == [table]
+    for content in ("{", "{}", "[]"):
+        folder = tmp_path / "slide.zarr"
+        folder.mkdir(exist_ok=True)
+        (folder / "zarr.json").write_text(content)
+        assert slide_inputs(folder) == [folder]
+
+
+def test_a_set_of_pictures_with_an_unreadable_one_can_be_left_out(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Its map needn't say where cores lie; with pseudonyms nothing tells who somebody is."""
+    (folder / "K2.png").write_bytes(b"\x89PNG\r\n\x1a\n cut short")
+    tma_map = write_map(tmp_path / "map.csv", "core_id,patient_id\nK1,P1\nK2,P2\nK10,P3\n")
+    files = Files(slide=folder, tma_map=tma_map)
+    ends = {"cores": "parquet", "csv": "csv", "geojson": "geojson", "page": "html"}
+    outputs = Outputs(
+        **{name: tmp_path / f"out.{end}" for name, end in ends.items()},
+        overview=tmp_path / "overview.png",
+        problem=tmp_path / "problem.png",
+    )
+    with pytest.raises(Her2PyramidError, match="can't be decoded") as caught:
+        dearray_slide(files, outputs, slide_id="S1", mpp=0.5, slides_table="slides.tsv")
+    leave_slide_out(files, outputs, caught.value, slide_id="S1")
+    cores = CORES.read(outputs.cores)
+    assert dict(zip(cores["core_id"], cores["patient_id"], strict=True)) == {
+        "K1": "P1",
+        "K2": "P2",
+        "K10": "P3",
+    }
+    assert set(cores["status"]) == {"unreadable"}
+
+    key = bytes(32)
+    wrong = Her2PyramidError("its name 'SMITH-1' is no position", where="cores.geojson", remedy="x")
+    leave_slide_out(files, outputs, wrong, slide_id="S1", pseudonym_key=key)
+    for path in (outputs.cores, outputs.csv, outputs.geojson, outputs.page):
+        assert b"SMITH" not in path.read_bytes()
+    assert "may name patients" in CORES.read(outputs.cores)["problem"][0]
 
 
 def test_a_table_that_names_no_file_is_refused(tmp_path: Path) -> None:

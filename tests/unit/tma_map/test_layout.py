@@ -287,9 +287,10 @@ def test_the_grid_that_qupath_imports(tmp_path):
     assert cores(labelled)["D3"] == "S1_D3"
 
 
-def test_a_title_that_is_no_utf_8_is_told_in_letters_that_can_be_written(tmp_path, caplog):
+def test_a_title_is_passed_over_and_told_by_its_cell(tmp_path, caplog):
     caplog.set_level("INFO")
     path = tmp_path / "map.csv"
     path.write_bytes(b",,1,2\nM\xfcnchen,A,P1,P2\n,B,P2,P3\n")
     assert owners(path, "S1") == {"A1": "P1", "A2": "P2", "B1": "P2", "B2": "P3"}
-    assert "titles and notes: M?nchen" in caplog.text
+    assert "titles and notes: cell A2" in caplog.text
+    assert "nchen" not in caplog.text

@@ -53,6 +53,29 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(cohort, tmp_path, monk
     pd.testing.assert_frame_equal(steps_of[0][columns], steps_of[1][columns], check_exact=True)
 
 
+def test_a_damaged_state_is_told_and_begun_anew(cohort, tmp_path, monkeypatch, caplog):
+    """As a machine that lost its power leaves it."""
+    whole = cohort.run(tmp_path / "whole")
+    real = loop._epoch
+
+    def killed(fabric, progress, *args, **kwargs):
+        if len(progress.rows) == 2:
+            raise KeyboardInterrupt
+        return real(fabric, progress, *args, **kwargs)
+
+    monkeypatch.setattr(loop, "_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cohort.run(tmp_path / "run")
+    monkeypatch.setattr(loop, "_epoch", real)
+    (state,) = (tmp_path / "run").glob("resume/*/last.ckpt")
+    for content in (b"", state.read_bytes()[:1000]):
+        state.write_bytes(content)
+        _, history = cohort.run(tmp_path / "run")
+        assert "the state of training can't be read" in caplog.text
+        pd.testing.assert_frame_equal(history, whole[1])
+        caplog.clear()
+
+
 def test_other_labels_start_anew(cohort, tmp_path):
     cohort.run(tmp_path)
     other = cohort.train.assign(label=cohort.train["label"].to_numpy()[::-1])

@@ -7,7 +7,11 @@ batch; an epoch's last batch has an odd number of PSSs.
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import sys
+import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -103,6 +107,33 @@ def test_what_a_process_says_of_a_damaged_core_is_told(cohort, tmp_path, caplog)
     assert "core c3" in caplog.text
     assert str(damaged.store) in caplog.text
     assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_stopped_processes_end(cohort, tmp_path, monkeypatch):
+    """As by a cluster's SIGTERM or Ctrl-C: nothing trains on."""
+    begun = tmp_path / "begun"
+    program = f"import os, time; open({str(begun)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    stand_in = tmp_path / "python"  # whatever it is asked for, it does this
+    stand_in.write_text(f'#!/bin/sh\nexec {sys.executable} -c "$PROGRAM"\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PROGRAM", program)
+    monkeypatch.setattr(processes.sys, "executable", str(stand_in))
+    job = cohort.job(tmp_path / "run", devices=2)
+
+    def stop() -> None:
+        while not begun.exists() or not begun.read_text():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        train_in_processes(job)
+    stopping.join()
+    assert time.monotonic() - start < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(begun.read_text()), 0)
 
 
 def test_several_nodes_need_slurm(cohort, tmp_path, monkeypatch):
