@@ -87,6 +87,7 @@ rule compare_pictures:
         "labels"
     conda:
         CPU_ENV
+    threads: all_cores(4)
     resources:
         **needs(2000, 20, work=rows("cores"), each=need.PICTURE),
     params:

@@ -11,5 +11,6 @@ with step("compare_pictures", snakemake.log[0]):
     pairs = compare_pictures(
         by_slide(snakemake.params.slides, snakemake.input.stores),
         pd.concat([CORES.read(path) for path in snakemake.input.cores]),
+        threads=snakemake.threads,
     )
     PICTURE_PAIRS.write(pairs, snakemake.output.pairs)

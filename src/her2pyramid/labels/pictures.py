@@ -10,6 +10,7 @@ another, and the correlation of their finer texture decides.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -155,13 +156,15 @@ def texture_correlation(first: Density, second: Density) -> float:
     return float(found)
 
 
-def same_pictures(pictures: Mapping[str, Density]) -> pd.DataFrame:
+def same_pictures(pictures: Mapping[str, Density], *, threads: int = 1) -> pd.DataFrame:
     """Pairs of pictures that are the same or look alike.
 
     Parameters
     ----------
     pictures
         Density (see :func:`density`) by core_id.
+    threads
+        Pairs laid on one another at the same time.
 
     Returns
     -------
@@ -171,26 +174,34 @@ def same_pictures(pictures: Mapping[str, Density]) -> pd.DataFrame:
     hashes = {core: picture_hash(dense) for core, dense in sorted(pictures.items())}
     points = {core: point for core, point in hashes.items() if point is not None}
     cores = list(points)
-    rows = []
-    for (one, two), orientation in sorted(_candidates(list(points.values())).items()):
+    pairs = sorted(_candidates(list(points.values())).items())
+
+    def compared(pair: tuple[tuple[int, int], int]) -> float:
+        (one, two), orientation = pair
         first, second = pictures[cores[one]], pictures[cores[two]]
-        found = texture_correlation(first, orient(second, orientation))
-        if found >= ALIKE:
-            rows.append(
-                {
-                    "core_a": cores[one],
-                    "core_b": cores[two],
-                    "kind": "same" if found >= SAME else "alike",
-                    "correlation": found,
-                    "turned_deg": 90 * (orientation % 4),
-                    "mirrored": orientation >= 4,
-                }
-            )
+        return texture_correlation(first, orient(second, orientation))
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(track(pool.map(compared, pairs), len(pairs), "pairs of pictures"))
+    rows = [
+        {
+            "core_a": cores[one],
+            "core_b": cores[two],
+            "kind": "same" if correlation >= SAME else "alike",
+            "correlation": correlation,
+            "turned_deg": 90 * (orientation % 4),
+            "mirrored": orientation >= 4,
+        }
+        for ((one, two), orientation), correlation in zip(pairs, found, strict=True)
+        if correlation >= ALIKE
+    ]
     columns = ["core_a", "core_b", "kind", "correlation", "turned_deg", "mirrored"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def compare_pictures(stores: Mapping[str, Path], cores: pd.DataFrame) -> pd.DataFrame:
+def compare_pictures(
+    stores: Mapping[str, Path], cores: pd.DataFrame, *, threads: int = 1
+) -> pd.DataFrame:
     """Look for the same core picture under two ids.
 
     Parameters
@@ -199,6 +210,8 @@ def compare_pictures(stores: Mapping[str, Path], cores: pd.DataFrame) -> pd.Data
         Core store by slide.
     cores
         The core tables of all slides, one below the other (columns of `CORES`).
+    threads
+        Pictures read, and pairs compared, at the same time.
 
     Returns
     -------
@@ -207,11 +220,14 @@ def compare_pictures(stores: Mapping[str, Path], cores: pd.DataFrame) -> pd.Data
     """
     present = cores[cores["status"] == "present"]
     slides = dict(zip(present["core_id"], present["slide_id"], strict=True))
-    pictures = {
-        core: density(core_picture(CoreStore(stores[slide], core), 2 * PICTURE_PX))
-        for core, slide in track(slides.items(), len(slides), "core pictures")
-    }
-    pairs = same_pictures(pictures)
+
+    def picture(core: str) -> Density:
+        return density(core_picture(CoreStore(stores[slides[core]], core), 2 * PICTURE_PX))
+
+    with ThreadPoolExecutor(threads) as pool:
+        read = track(pool.map(picture, slides), len(slides), "core pictures")
+        pictures = dict(zip(slides, read, strict=True))
+    pairs = same_pictures(pictures, threads=threads)
     pairs["slide_a"], pairs["slide_b"] = pairs["core_a"].map(slides), pairs["core_b"].map(slides)
     kinds = {"correlation": "float64", "turned_deg": "int32", "mirrored": "bool"}
     return pairs[PICTURE_PAIRS.columns].astype(kinds)
