@@ -19,6 +19,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -81,6 +82,16 @@ CONFIG: Final[dict[str, Any]] = {
     "training": {"max_epochs": 5, "batch": 64, "val_pss": 2, "learning_rate": 1.0e-3},
 }
 
+ANALYSES: Final = (
+    "score",
+    "evaluate",
+    "select_nk",
+    "analyse_nk",
+    "nk_surface",
+    "compare_pictures",
+)
+"""In this order, since the first writes what the second reads."""
+
 
 def main() -> None:
     """Make the cohort; run it, or time dry runs."""
@@ -94,6 +105,7 @@ def main() -> None:
     parser.add_argument(
         "--analysis", type=int, nargs="+", metavar="TIMES", help="these steps alone"
     )
+    parser.add_argument("--steps", nargs="+", choices=ANALYSES, default=ANALYSES)
     parser.add_argument("--step", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     told: dict[str, Any]
@@ -101,7 +113,8 @@ def main() -> None:
         analysis_step(wanted.step, wanted.folder, wanted.cores)
         return
     if wanted.analysis:
-        told = {"analysis": [row for n in wanted.analysis for row in analysis(wanted.folder, n)]}
+        rows = [row for n in wanted.analysis for row in analysis(wanted.folder, n, wanted.steps)]
+        told = {"analysis": rows}
         tell("scale-analysis", told, wanted.out)
         return
     if wanted.dag:
@@ -226,7 +239,7 @@ def dry_run(folder: Path, times: int) -> dict[str, Any]:
     }
 
 
-def analysis(folder: Path, times: int) -> list[dict[str, Any]]:
+def analysis(folder: Path, times: int, steps: Sequence[str]) -> list[dict[str, Any]]:
     """Time and memory of the steps that read all logits at once, of so many copies of a run."""
     copies = folder / f"copies-{times}"
     names = [*(f"labels/{split}.parquet" for split in SPLITS)]
@@ -238,7 +251,7 @@ def analysis(folder: Path, times: int) -> list[dict[str, Any]]:
         (copies / name).parent.mkdir(parents=True, exist_ok=True)
         pd.concat(frames).to_parquet(copies / name, index=False)
     told = []
-    for step in ANALYSES:
+    for step in steps:
         command = [sys.executable, __file__, str(copies), "--step", step]
         start = time.monotonic()
         process = subprocess.Popen(command)
@@ -250,22 +263,12 @@ def analysis(folder: Path, times: int) -> list[dict[str, Any]]:
     return told
 
 
-ANALYSES: Final = (
-    "compare_pictures",
-    "select_nk",
-    "score",
-    "analyse_nk",
-    "nk_surface",
-    "evaluate",
-)
-
-
 def analysis_step(step: str, folder: Path, cores: int) -> None:
     """What a step computes of the tables in a folder."""
     config = load(CONFIG, where="scale.py")
     if step == "compare_pictures":
         tables = [core_tables.CORES.read(folder / "cores" / f"{slide}.parquet") for slide in SLIDES]
-        same_pictures(made_up_pictures(sum(map(len, tables))))
+        same_pictures(made_up_pictures(sum(map(len, tables))), threads=cores)
         return
     split = {name: SPLIT.read(folder / "labels" / f"{name}.parquet") for name in SPLITS}
     n, k = 20, 5

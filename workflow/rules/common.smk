@@ -2,6 +2,7 @@
 import os
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake import __version__ as SNAKEMAKE_VERSION
@@ -144,6 +145,18 @@ def stated_paths(wildcards):
 def stated(wildcards):
     """The same as inputs."""
     return {name: given(path) for name, path in stated_paths(wildcards).items()}
+
+
+@cache
+def corrections():
+    """The rows of the table of corrections by slide, read once for all slides."""
+    found = {}
+    if CONFIG.corrections:
+        for row in read_or_stop(
+            inputs.read_rows, CONFIG.corrections, inputs.CorrectionRow
+        ):
+            found.setdefault(row.slide_id, []).append(row.model_dump())
+    return found
 
 
 def content(*tables):

@@ -36,12 +36,7 @@ rule detect_cores:
             **CONFIG.dearray.model_dump(),
         },
         # Rows, not the file: a correction of one slide concerns that slide alone.
-        corrections=lambda wildcards: [
-            row.model_dump()
-            for row in read_or_stop(
-                inputs.read_corrections, CONFIG.corrections, wildcards.slide
-            )
-        ],
+        corrections=lambda wildcards: corrections().get(wildcards.slide, []),
         sizes=lambda wildcards: sizes(slide_files(wildcards)),
         tables=lambda wildcards: content(
             map_path(wildcards), *stated_paths(wildcards).values()
