@@ -49,7 +49,7 @@ ROW: Final = Each(mb=0.3, minutes=1e-4)
 """Of a table with a row a core."""
 PICTURE: Final = Each(mb=0.5, minutes=2e-3)
 """A core of which the whole picture is looked at."""
-PSS_LOGITS: Final = Each(mb=1.5e-3, minutes=5e-6)
+PSS_LOGITS: Final = Each(mb=6e-4, minutes=5e-6)
 """A row of a table of logits."""
 DETECTED_GB: Final = Each(minutes=5)
 """Of a slide whose cores are looked for."""
