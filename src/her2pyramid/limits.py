@@ -17,6 +17,8 @@ MAX_TABLE_BYTES: Final = 200_000_000
 """Of a table, a workbook's parts or a GeoJSON file, unpacked."""
 MAX_SLIDE_SIDE_PX: Final = 1_000_000
 """Of a slide: 25 cm at 0.25 microns a pixel."""
+MAX_PIECE_BYTES: Final = 500_000_000
+"""Of a slide's strip, tile or chunk, decoded: no less can be read of it."""
 MAX_PICTURE_PX: Final = 178_956_970
 """Pixels of one picture that is decoded at once: as many as Pillow allows."""
 WINDOW_BITS_GZIP: Final = 31

@@ -15,6 +15,7 @@ import zarr
 from numpy.typing import NDArray
 
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.limits import MAX_PIECE_BYTES
 from her2pyramid.slides.kinds import (
     UM_PER_UNIT,
     are_red_green_blue,
@@ -44,6 +45,14 @@ class OmeZarrSlide(Slide):
         self._folders = [path / group.path / dataset["path"] for dataset in image["datasets"]]
         if what := _other_kind(self._levels[0], self._axes, omero):
             raise no_rgb_slide(path, what)
+        at_once = max(math.prod(level.chunks) for level in self._levels)
+        if at_once > MAX_PIECE_BYTES:
+            raise Her2PyramidError(
+                f"of its chunks {at_once / 1e6:,.0f} MB must be decoded at once, more than "
+                f"{MAX_PIECE_BYTES / 1e6:,.0f} MB",
+                where=path,
+                remedy="write it with smaller chunks, such as of 1,024 x 1,024 pixels",
+            )
         x, y = self._axes.index("x"), self._axes.index("y")
         self.level_sizes = [(level.shape[x], level.shape[y]) for level in self._levels]
         self.mpp = _mpp(image, x)

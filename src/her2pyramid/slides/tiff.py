@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, RESUNIT, TIFF
 
 from her2pyramid.errors import Her2PyramidError
+from her2pyramid.limits import MAX_PIECE_BYTES
 from her2pyramid.slides.kinds import (
     UM_PER_UNIT,
     are_red_green_blue,
@@ -34,9 +35,6 @@ from her2pyramid.slides.slide import BACKGROUND, Slide, WrongFormatError, plausi
 
 TIFF_MAGICS: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """What TIFF and BigTIFF files of either byte order begin with."""
-
-MAX_UNTILED_BYTES: Final = 500_000_000
-"""A strip is decoded whole and kept: one may hold up to about 12,900 x 12,900 pixels."""
 
 MAX_PAGES: Final = 10_000
 """Of a TIFF; a slide has some ten."""
@@ -118,11 +116,11 @@ class TiffSlide(Slide):
     def _check_strips(self) -> None:
         for planes, (width, height) in zip(self._levels, self.level_sizes, strict=True):
             at_once = sum(plane.height * plane.width * plane.samples for plane in planes)
-            if at_once > MAX_UNTILED_BYTES:
+            if at_once > MAX_PIECE_BYTES:
                 raise Her2PyramidError(
                     f"this TIFF isn't tiled: of its {width:,} x {height:,} pixels "
                     f"{at_once / 1e6:,.0f} MB must be decoded at once, more than "
-                    f"{MAX_UNTILED_BYTES / 1e6:,.0f} MB",
+                    f"{MAX_PIECE_BYTES / 1e6:,.0f} MB",
                     where=self.path,
                     remedy="convert it to a tiled TIFF",
                 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import ome_zarr.format
 import ome_zarr.writer
@@ -222,4 +224,18 @@ def test_damage_is_told(tmp_path):
         slide.read(0, 0, 0, 50, 50)
     (path / "0" / "zarr.json").unlink()
     with pytest.raises(Her2PyramidError, match="as OME-Zarr"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_few_bytes_that_claim_a_huge_chunk_are_refused(tmp_path, zarr_format):
+    path = write_zarr(tmp_path / "s.zarr", [noise(64, 64)], zarr_format=zarr_format)
+    about = path / "0" / ("zarr.json" if zarr_format == 3 else ".zarray")
+    told = json.loads(about.read_text())
+    if zarr_format == 3:
+        told["chunk_grid"]["configuration"]["chunk_shape"] = [1, 90_000, 90_000]
+    else:
+        told["chunks"] = [1, 90_000, 90_000]
+    about.write_text(json.dumps(told))
+    with pytest.raises(Her2PyramidError, match="8,100 MB must be decoded at once"):
         open_slide(path)

@@ -330,7 +330,7 @@ def test_planes_in_another_file(tmp_path):
 
 
 def test_a_large_picture_in_one_strip_is_refused_and_many_strips_are_not(tmp_path, monkeypatch):
-    monkeypatch.setattr("her2pyramid.slides.tiff.MAX_UNTILED_BYTES", 300_000)
+    monkeypatch.setattr("her2pyramid.slides.tiff.MAX_PIECE_BYTES", 300_000)
     one = write(tmp_path / "one.tif", [RGB], tile=None, rowsperstrip=301)
     problem = refused(one)
     assert "403 x 301" in problem
