@@ -75,7 +75,7 @@ def test_two_runs_in_one_folder(finished: Workspace, finished_run: Workspace) ->
     assert_same_tables(finished.folder, finished_run.folder)
 
 
-def test_clocks_that_differ(finished: Workspace) -> None:
+def test_clocks_that_differ(finished: Workspace, finished_run: Workspace) -> None:
     data = finished.folder / "data"
     inputs = [*data.iterdir(), finished.folder / "slides.tsv"]
     # Slides and tables from a machine whose clock is ahead, or behind: nothing has changed.
@@ -96,6 +96,13 @@ def test_clocks_that_differ(finished: Workspace) -> None:
         slide.write(b"\0")
     set_time(data / "T2.tif", -400 * A_DAY_S)
     assert finished.would_run() >= {"detect_cores", "crop_cores"}
+    os.truncate(data / "T2.tif", (data / "T2.tif").stat().st_size - 1)
+    # A blank line in the reads changes no label.
+    with (data / "votes.csv").open("a") as table:
+        table.write("\n")
+    set_time(data / "votes.csv", -400 * A_DAY_S)
+    assert "consensus" in finished.ran()
+    assert_same_tables(finished.folder, finished_run.folder)
 
 
 @pytest.fixture
