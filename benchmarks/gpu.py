@@ -119,7 +119,7 @@ def main() -> None:
     found: dict[str, Any] = {}
     floors = matrix_rates(size, device)
     if "matmul" in sections:
-        found["matmul_tflops"] = floors
+        found["matmul_tflops"] = {name: round(rate, 3) for name, rate in floors.items()}
     if "network" in sections:
         kinds = (False, True) if wanted.compile else (False,)
         found["network"] = list(network(size, device, floors, kinds))
@@ -161,7 +161,7 @@ def matrix_rates(size: Size, device: torch.device) -> dict[str, float]:
         kind = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
         a, b = (torch.randn(n, n, device=device, dtype=kind) for _ in range(2))
         seconds = timed(lambda a=a, b=b: a @ b, device, 3 * size.repeats)  # type: ignore[misc]
-        rates[precision] = round(2 * n**3 / seconds / 1e12, 2)
+        rates[precision] = 2 * n**3 / seconds / 1e12
     return rates
 
 
