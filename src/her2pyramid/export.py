@@ -17,6 +17,7 @@ from her2pyramid import model as models
 from her2pyramid.errors import Her2PyramidError
 from her2pyramid.files import atomic_path, sha256
 from her2pyramid.pss import PssSpec
+from her2pyramid.weights import read_metadata
 
 log = logging.getLogger("her2pyramid")
 
@@ -70,7 +71,7 @@ def export_onnx(
     """
     torch.set_num_threads(threads)
     net = models.load(weights, spec=spec)
-    facts = models.read_metadata(weights) | {"weights_sha256": sha256(weights), "use": USE}
+    facts = read_metadata(weights) | {"weights_sha256": sha256(weights), "use": USE}
     graph = _to_onnx(net, spec)
     onnx.helper.set_model_props(graph, dict(sorted(facts.items())))
     with atomic_path(out) as temporary:

@@ -15,7 +15,7 @@ import cv2
 import torch
 import torchvision
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -24,12 +24,11 @@ from her2pyramid.files import atomic_path
 from her2pyramid.options import ModelOptions
 from her2pyramid.pss import PssSpec
 from her2pyramid.scores import N_CLASSES, NAMES
+from her2pyramid.weights import FACTS, no_weights, read_metadata
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 FORMAT: Final = "her2pyramid-weights-2"
-FACTS: Final = "her2pyramid"
-"""Entry of the file's metadata that holds all facts, as JSON."""
 
 _BUILDERS: Final[dict[str, Callable[[], nn.Module]]] = {
     "densenet121": lambda: torchvision.models.densenet121(weights=None, num_classes=N_CLASSES),
@@ -232,33 +231,8 @@ def load(path: str | Path, *, spec: PssSpec) -> PyramidNet:
     return net.eval()
 
 
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """What :func:`save` wrote beside the weights; empty for another safetensors file.
-
-    Raises
-    ------
-    Her2PyramidError
-        If it is no safetensors file.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get(FACTS, "{}"))
-    except (OSError, ValueError, SafetensorError) as error:
-        raise _no_weights(path, error) from error
-    return {name: str(value) for name, value in facts.items()} if isinstance(facts, dict) else {}
-
-
 def _tensors(path: str | Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise _no_weights(path, error) from error
-
-
-def _no_weights(path: str | Path, error: Exception) -> Her2PyramidError:
-    return Her2PyramidError(
-        f"no weights can be read: {error}",
-        where=path,
-        remedy="give a safetensors file, whole; other formats of weights aren't opened, since "
-        "they could run code",
-    )
+        raise no_weights(path, error) from error

@@ -8,9 +8,10 @@ import torchvision
 from safetensors.torch import save_file
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.model import build, load, load_backbone, read_metadata, save
+from her2pyramid.model import build, load, load_backbone, save
 from her2pyramid.options import ModelOptions
 from her2pyramid.pss import PatchLevel, PssSpec
+from her2pyramid.weights import read_metadata
 
 SPEC = PssSpec(patch_px=32, levels=(PatchLevel(downsample=1, count=2),))
 TINY = ModelOptions(architecture="densenet_tiny")

@@ -16,7 +16,6 @@ from her2pyramid.cores import Manifest, read_manifest
 from her2pyramid.figures.counts import FEW_CORES
 from her2pyramid.files import sha256
 from her2pyramid.labels.consensus import COUNTS
-from her2pyramid.model import read_metadata
 from her2pyramid.options import ModelOptions, TrainingOptions
 from her2pyramid.progress import spent
 from her2pyramid.pss import PssSpec
@@ -27,6 +26,7 @@ from her2pyramid.tables.history import HISTORY
 from her2pyramid.tables.labels import CONSENSUS, SPLIT, SPLITS
 from her2pyramid.tables.metrics import ALL_SCORES, METRICS
 from her2pyramid.tables.scores import CORE_SCORES
+from her2pyramid.weights import read_metadata
 
 TRAINED_ON: Final = ("train", "val")
 

@@ -44,9 +44,11 @@ def removable(outputs: Iterable[OutputFile], results: Path, working: Path) -> li
     """
     found = [output.path for output in outputs if output.job != NO_JOB and output.path.exists()]
     found += [path for pattern in UNOWNED for path in results.glob(pattern)]
-    found += [working / name for name in RECORDS if (working / name).is_dir()]
     owned = [path for path in found if path.is_dir()]
-    return found + [path for path in _half_written(results) if not _is_below(path, owned)]
+    found += [path for path in _half_written(results) if not _is_below(path, owned)]
+    # Not by themselves: asking Snakemake what there is has just written a log.
+    records = [working / name for name in RECORDS if (working / name).is_dir()]
+    return [*found, *records] if found else []
 
 
 def clean(paths: Iterable[Path], results: Path) -> None:

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from her2pyramid.errors import Her2PyramidError
-from her2pyramid.model import read_metadata
 from her2pyramid.pss import PssSpec
 from her2pyramid.tables.history import HISTORY, STEPS
 from her2pyramid.training import loop
+from her2pyramid.weights import read_metadata
 from tests.unit.training.cohort import SPEC, same_bits
 
 
