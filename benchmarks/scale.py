@@ -6,7 +6,8 @@
 
 The first makes 15 slides with 2,147 labelled cores of 1,272 patients in FOLDER, runs the workflow
 on all CPU cores, and tells time, memory, files and bytes of each step. The second runs the steps
-that read all logits at once on so many copies of that run's logits. The third times a dry run of
+that look at all cores at once (or those of --steps) on so many copies of that run's tables, and on
+made-up pictures. The third times a dry run of
 cohorts so many times as large. What the pictures show doesn't matter, so accuracy doesn't.
 """
 

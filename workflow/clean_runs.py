@@ -20,14 +20,14 @@ from her2pyramid.upkeep.summary import SnakemakeError, output_files, snakemake
 TARGETS: Final = ("all", "labels", "onnx", "ablations", "propose_splits")
 """Together they make everything that the workflow can make."""
 LOCKS: Final = Path(".snakemake/locks")
-ELSEWHERE: Final = ("--directory", "-d")
+ELSEWHERE: Final = ("--dir", "-d")
 """Paths would be told from there, and removed here."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """List, ask, remove; 1 if nothing was removed."""
     given = [argument for argument in arguments if argument != "--yes"]
-    if any(argument.split("=")[0] in ELSEWHERE for argument in given):
+    if any(argument.startswith(ELSEWHERE) for argument in given):
         raise SystemExit("Start it in the folder itself, without --directory.")
     check_unlocked()
     try:

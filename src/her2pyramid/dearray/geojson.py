@@ -209,7 +209,7 @@ def _stated(feature: Any, place: int, slide_id: str) -> StatedCore:
     if "detected" in metadata:
         detected = np.array(metadata["detected"].split(), dtype=np.float64)
         if np.abs(detected - (x, y, radius)).max() <= UNMOVED_PX:
-            x, y, radius = map(float, detected)
+            x, y, radius = (float(value) for value in detected)
             origin, confidence = metadata["origin"], float(metadata["confidence"])
     return StatedCore(
         place=f"feature {place}",

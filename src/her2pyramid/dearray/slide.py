@@ -35,7 +35,7 @@ from her2pyramid.tma_map.reading import read_core_list, read_tma_map
 log = logging.getLogger("her2pyramid")
 
 MOST_RADIUS_UM: Final = 5000.0
-"""Of a core: the largest biopsies are 5 mm across."""
+"""Of a core's circle: twice that of the largest biopsies."""
 WITHHELD: Final = "a table is wrong: the log of detect_cores says how, and may name patients"
 """Why a slide is left out, where patients have pseudonyms."""
 
